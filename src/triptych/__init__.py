@@ -1,0 +1,1 @@
+"""Triptych: neural codecs for audio, image and video."""

@@ -1,0 +1,1 @@
+"""Weights that ship, found by content."""
