@@ -1,1 +1,93 @@
-"""Weights that ship, found by content."""
+"""Weights that ship: a registry, and weights files whose identity is their content."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One weights file of the registry; `digest` is the whole SHA-256 in hex, of which files carry the first 8 bytes."""
+
+    codec: str
+    profile: int
+    file: str
+    digest: str
+    bytes: int
+    licence: str
+    recipe: str
+    default: bool = False
+
+    @property
+    def path(self) -> Path:
+        return Path(str(files(__package__) / self.file))
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """All weights of the registry; raises ValueError where two share the 8 bytes that files carry."""
+    table = tomllib.loads((files(__package__) / "registry.toml").read_text())
+    found = tuple(Entry(**row) for row in table.get("weights", []))
+    if len({entry.digest[:16] for entry in found}) != len(found):
+        raise ValueError("two weights of the registry share the first 8 bytes of their digest")
+    return found
+
+
+def find(codec: str, digest: bytes | None = None) -> Entry | None:
+    """The entry of a codec with this digest (its first 8 bytes), or its default when no digest is given."""
+    for entry in entries():
+        if entry.codec == codec and (entry.default if digest is None else entry.digest[:16] == digest.hex()):
+            return entry
+    return None
+
+
+def canonical(config: Mapping[str, Any]) -> str:
+    """A configuration as canonical JSON: sorted keys, no spaces."""
+    return json.dumps(dict(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest(codec: str, profile: int, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
+    """SHA-256 over exactly what a decoder uses: codec, profile, configuration and tensors in the order of their names.
+
+    Returns:
+        32 bytes; files carry the first 8. Zeros when there are no tensors: such a file carries its own network.
+    """
+    if not tensors:
+        return bytes(32)
+    state = hashlib.sha256(f"{codec}\n{profile}\n{canonical(config)}\n".encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        little = array.astype(array.dtype.newbyteorder("<"))
+        state.update(f"{name} {little.dtype.str} {list(array.shape)}\n".encode())
+        state.update(little.tobytes())
+    return state.digest()
+
+
+def save(path: Path, codec: str, profile: int, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
+    """Write a weights file; the configuration travels as its metadata."""
+    metadata = {"codec": codec, "profile": str(profile), "config": canonical(config)}
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path), metadata)
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Metadata (codec, profile, config) and tensors of a weights file; raises OSError, or ValueError for another file."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = json.loads(metadata["config"])
+        return {"codec": metadata["codec"], "profile": int(metadata["profile"]), "config": config}, tensors
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is not a weights file of Triptych: {error}") from error

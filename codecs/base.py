@@ -1,0 +1,100 @@
+"""The protocol that every codec implements: a signal becomes units of integers and comes back."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..bitstream import Track, Unit, Weights
+from ..bitstream.errors import SymbolMismatch
+from .signals import Signal
+
+
+def silent(fraction: float, text: str) -> None:
+    """The progress callback of those who do not want to know."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asks of an encoder.
+
+    Attributes:
+        quality: 0 (smallest file) to 100 (best signal).
+        effort: 0 to 10, how long an encoder that searches or fits may take.
+        seconds: wall-clock budget of codecs that fit a network; None lets `effort` decide.
+        progress: called with the fraction done and a short text.
+        seed: start of every random choice; equal seeds give equal files.
+    """
+
+    quality: float = 50.0
+    effort: int = 3
+    seconds: float | None = None
+    progress: Callable[[float, str], None] = silent
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quality <= 100:
+            raise ValueError(f"quality must lie between 0 and 100, not {self.quality:g}")
+        if not 0 <= self.effort <= 10:
+            raise ValueError(f"effort must lie between 0 and 10, not {self.effort}")
+
+
+class Codec(torch.nn.Module):
+    """A codec: analysis transform, quantiser, entropy model and synthesis transform.
+
+    Attributes:
+        id: name in files and on the command line, such as "image/patch".
+        kind: "image", "audio" or "video".
+        profile: number of the codec's own syntax.
+        config: frozen dataclass from which the same networks can be built again.
+        identity: SHA-256 of what the decoder uses, set when weights are loaded or exported; zeros for codecs whose
+            files carry their own network. Files hold the first 8 bytes.
+    """
+
+    id: ClassVar[str]
+    kind: ClassVar[str]
+    profile: ClassVar[int] = 1
+    Config: ClassVar[type]
+    config: Any
+    identity: bytes = bytes(32)
+
+    @abstractmethod
+    def open(self, signal: Signal, options: Options) -> tuple[Track, Any]:
+        """Header of the track (digest left at zero) and the encoder's plan, which `encode_units` is given back."""
+
+    @abstractmethod
+    def encode_units(
+        self, signal: Signal, track: Track, plan: Any, number: int, options: Options
+    ) -> Iterator[Weights | Unit]:
+        """Items of track `number`, in file order, each ready to be written."""
+
+    @abstractmethod
+    def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Signal:
+        """The signal from the items of one track; raises a TripError when they are not what the encoder wrote."""
+
+    @abstractmethod
+    def memory(self, track: Track) -> int:
+        """Bytes that decoding takes at most, from the header alone."""
+
+    def export_state(self) -> dict[str, Tensor]:
+        """All tensors as a weights file stores them; `import_state` takes them back."""
+        return self.state_dict()
+
+    def import_state(self, state: dict[str, Tensor]) -> None:
+        """Load what `export_state` gave; raises RuntimeError or KeyError when it does not fit."""
+        self.load_state_dict(state)
+
+    @abstractmethod
+    def decoder_state(self) -> dict[str, Tensor]:
+        """Exactly those tensors of `export_state` that the decoder uses: their content is the identity of the weights."""
+
+
+def verify(check: int | None, found: int) -> None:
+    """Compare the symbol check of a unit with that of the symbols just decoded; raises SymbolMismatch."""
+    if check is not None and check != found:
+        raise SymbolMismatch(
+            "the file is intact, but this computer derived other symbols than the encoder did (another build or other weights)"
+        )

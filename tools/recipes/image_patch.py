@@ -1,0 +1,171 @@
+"""Training of image/patch: a start from linear algebra, then rate and distortion jointly over all rates.
+
+    python -m triptych.tools.train image_patch.default --data DATA --out runs/image-patch --export weights
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from ...codecs.blocks import gaussian_bits, straight_through_round
+from ...codecs.image.patch import SIDE_BOUND, STEPS, PatchCodec
+from ...codecs.image.patch_net import LOG_MIN, LOG_STEP, PatchConfig, PatchNet, checkerboard, weight_of
+from ..train import Recipe
+from .packs import pictures
+from .patch_start import start_net
+
+
+def default() -> Recipe:
+    """The small model, 256x256 crops."""
+    return Recipe(
+        name="image_patch.default",
+        make=lambda: PatchCodec(PatchConfig()),
+        task=lambda: PatchTask(crop=256),
+        steps=9000,
+        batch=8,
+        lr=1e-3,
+        warmup=200,
+        validate_every=1500,
+    )
+
+
+def smoke() -> Recipe:
+    """A tiny model for tests: seconds, not quality."""
+    config = PatchConfig(latents=48, side=12, signed=3, width=16, context=16, encoder_blocks=1, decoder_blocks=1)
+    return Recipe(
+        name="image_patch.smoke",
+        make=lambda: PatchCodec(config),
+        task=lambda: PatchTask(crop=64, start_crops=64),
+        steps=20,
+        batch=2,
+        lr=1e-3,
+        warmup=5,
+        validate_every=10,
+        save_every=10,
+    )
+
+
+def quantised(net: PatchNet, y: Tensor, point: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Quantise scaled latents as the codec does, differentiably.
+
+    Returns:
+        Quantised latents, bits of the latents and bits of z, the bits summed per picture [B].
+    """
+    z_float = net.hyper(y).clamp(-SIDE_BOUND, SIDE_BOUND).float()
+    z = straight_through_round(z_float)
+    rows = net.head(z, point).float()
+    first, features = net.means.start(z)
+    half = checkerboard(y)
+    residual = straight_through_round(y - first) * half
+    means = first * half + net.means.update(first, features, residual) * (1 - half)
+    noise = torch.rand(y.shape, generator=generator) - 0.5
+    bits = gaussian_bits((y - means).float() + noise.to(y.device), torch.exp(LOG_MIN + LOG_STEP * rows))
+    quantised_y = means + straight_through_round(y - means)
+    noise = (torch.rand(z.shape, generator=generator) - 0.5).to(z.device)
+    nearest = point.round().long()
+    scale = torch.exp(net.side_log_scale[nearest])[:, :, None, None]
+    side_bits = gaussian_bits(z_float + noise - net.side_mean[nearest][:, :, None, None], scale)
+    return quantised_y, bits.sum((1, 2, 3)), side_bits.sum((1, 2, 3))
+
+
+class PatchTask:
+    """Pictures in memory, random crops, bits per pixel plus lambda times the squared error."""
+
+    def __init__(self, crop: int, start_crops: int = 600) -> None:
+        self.crop, self.start_crops = crop, start_crops
+
+    def load(self, data: Path, generator: Generator) -> None:
+        """Training pictures from `train/images`; every 60th is kept for validation, as its central 512x512."""
+        found = [p for p in pictures(data / "train" / "images") if min(p.shape[:2]) >= self.crop]
+        self.pictures = [p for i, p in enumerate(found) if i % 60]
+        middle = [p[(p.shape[0] - 512) // 2 :, (p.shape[1] - 512) // 2 :][:512, :512] for p in found[::60]]
+        self.held = [p for p in middle if p.shape[:2] == (512, 512)]
+
+    def batch(self, size: int, generator: Generator) -> Tensor:
+        """Random crops, mirrored at random: uint8 [size, 3, crop, crop]."""
+        crops = []
+        for _ in range(size):
+            u = torch.rand(4, generator=generator).tolist()
+            picture = self.pictures[int(u[0] * len(self.pictures))]
+            top, left = (int(v * (n - self.crop + 1)) for v, n in zip(u[1:3], picture.shape, strict=False))
+            crop = picture[top : top + self.crop, left : left + self.crop]
+            crops.append(crop[:, ::-1] if u[3] < 0.5 else crop)
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+
+    def start(self, codec: PatchCodec, generator: Generator) -> None:
+        """Principal components, side information and scales in closed form."""
+        start_net(codec.net, self.batch(self.start_crops, generator), generator)
+
+    def losses(self, codec: PatchCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+        """Every picture of the batch at a rate of its own, drawn evenly from the whole range."""
+        net = codec.net
+        device = net.log_gain.device
+        pixels = (batch.to(device).float() - 127.5).contiguous(memory_format=torch.channels_last)
+        top = STEPS * (codec.config.points - 1)
+        # Stratified, so that every step sees low and high rates.
+        strata = (torch.arange(len(batch)) + torch.rand(len(batch), generator=generator)) / len(batch)
+        point = ((strata * (top + 1)).floor().clamp(max=top) / STEPS).to(device)
+        y = net.latents(pixels, point)
+        quantised_y, bits, side_bits = quantised(net, y, point, generator)
+        restored = net.pixels(quantised_y, point)
+        count = pixels.shape[2] * pixels.shape[3]
+        error = (restored.float() - pixels).square().mean((1, 2, 3))
+        weight = weight_of(codec.config, point)
+        # Divided by the square root of lambda so that low rates, whose loss is small, count as much as high ones.
+        balance = 0.1 / weight.sqrt() if codec.config.lambdas else 1.0
+        loss = (((bits + side_bits) / count + weight * error) * balance.clamp(max=3.0)).mean()
+        return {"loss": loss, "bpp": ((bits + side_bits) / count).mean(), "side": (side_bits / count).mean(), "mse": error.mean()}
+
+    def validate(self, codec: PatchCodec) -> dict[str, float]:
+        """Bits per pixel (cross-entropy) and PSNR at three rates, and the loss over all rate points."""
+        figures: dict[str, float] = {}
+        losses = []
+        for index in range(0, STEPS * (codec.config.points - 1) + 1, STEPS):
+            point = torch.tensor([index / STEPS])
+            rates, errors = [], []
+            for picture in self.held:
+                pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() - 127.5
+                y = codec.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
+                quantised_y, bits, side_bits = quantised(codec.net, y, point, Generator().manual_seed(0))
+                restored = (codec.net.pixels(quantised_y, point) + 127.5).round().clamp(0, 255) - 127.5
+                rates.append(float(bits + side_bits) / picture.shape[0] / picture.shape[1])
+                errors.append(float((restored - pixels).square().mean()))
+            bpp, mse = float(np.mean(rates)), float(np.mean(errors))
+            losses.append(math.log2(bpp + float(weight_of(codec.config, point)) * mse))
+            figures[f"bpp{index // STEPS}"] = bpp
+            figures[f"psnr{index // STEPS}"] = float(np.mean([10 * math.log10(255**2 / e) for e in errors]))
+        return {"log_loss": float(np.mean(losses))} | figures
+
+    def sample(self, codec: PatchCodec, folder: Path, step: int) -> None:
+        """The first validation picture at a low, a middle and a high rate beside the original."""
+        pixels = torch.from_numpy(self.held[0]).permute(2, 0, 1)[None].float() - 127.5
+        columns = [pixels]
+        for share in (0.15, 0.5, 0.85):
+            point = torch.tensor([share * (codec.config.points - 1)])
+            y = codec.net.latents(pixels, point)
+            columns.append(codec.net.pixels(quantised(codec.net, y, point, Generator().manual_seed(0))[0], point))
+        strip = (torch.cat(columns, 3)[0].permute(1, 2, 0) + 127.5).round().clamp(0, 255).byte().numpy()
+        Image.fromarray(strip).save(folder / "sample.png")
+
+    def finish(self, codec: PatchCodec, crops: int = 800) -> None:
+        """Freeze with z counted on training crops at every rate point, smoothed by its trained Gaussian."""
+        net, config = codec.net, codec.config
+        generator = Generator().manual_seed(7)
+        values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1).float()
+        counts = np.zeros((config.points, config.side, len(values)), dtype=np.int64)
+        for start in range(0, crops, 8):
+            pixels = self.batch(8, generator).float() - 127.5
+            for number in range(config.points):
+                z = net.hyper(net.latents(pixels, torch.full((8,), float(number)))).round()
+                classes = (z.clamp(-SIDE_BOUND, SIDE_BOUND) + SIDE_BOUND).long().transpose(0, 1).flatten(1)
+                counts[number] += F.one_hot(classes, len(values)).sum(1).numpy()
+        seen = counts[0, 0].sum()
+        scale = torch.exp(net.side_log_scale)[..., None]
+        shape = torch.exp(-gaussian_bits(values - net.side_mean[..., None], scale) * math.log(2)).numpy()
+        # As many pseudo-counts as one part in fifty of what was seen keeps rare values cheap enough.
+        codec.freeze((counts * 50 + shape * seen).astype(np.int64).reshape(-1, len(values)))
