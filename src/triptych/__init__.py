@@ -1,1 +1,95 @@
-"""Triptych: neural codecs for audio, image and video."""
+"""Triptych: neural codecs for audio, image and video.
+
+Importing this package is cheap: torch and numpy are loaded by the first call that needs them.
+"""
+
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .bitstream import Reader
+    from .codecs.base import Codec
+    from .codecs.signals import Signal
+
+__all__ = ["decode", "encode", "load", "open"]
+
+Path = str | PathLike[str]
+
+
+def encode(
+    source: "Path | Signal | ArrayLike",
+    codec: str | None = None,
+    quality: float = 50.0,
+    *,
+    rate: int | None = None,
+    fps: float | None = None,
+    effort: int = 3,
+    seconds: float | None = None,
+    seed: int = 0,
+    progress: Callable[[float, str], None] | None = None,
+) -> bytes:
+    """Encode a media file, a signal or an array; the bytes of a .trip file.
+
+    Args:
+        source: a path; a Picture, Sound or Clip; a uint8 array [H, W] or [H, W, 1 to 4] (a picture); with `rate`, in
+            samples per second, a float array [n] or [channels, n] in -1 to 1 (a sound); with `fps` a uint8 array
+            [T, H, W, 3] (a film).
+        codec: its name, such as "image/patch"; None takes the default for the kind of source.
+        quality: 0 (smallest file) to 100.
+        effort: 0 to 10, for codecs that search or fit.
+        seconds: time for codecs that fit a network; None lets `effort` decide.
+        seed: start of every random choice.
+        progress: called with the fraction done and a short text.
+
+    Raises:
+        ValueError: an array of a shape or type that is no signal, or an option out of range.
+        triptych.tools.errors.UsageError: a file that cannot be read, or a codec that does not fit.
+    """
+    from io import BytesIO
+
+    from .codecs.base import Options, silent
+    from .tools import pipeline
+    from .tools.arrays import as_signal
+
+    options = Options(quality, effort, seconds, progress or silent, seed)
+    out = BytesIO()
+    pipeline.encode(as_signal(source, rate, fps), out, codec, options)
+    return out.getvalue()
+
+
+def decode(source: "bytes | Path") -> "Signal":
+    """Decode a .trip file, given as bytes or by its path.
+
+    Returns:
+        Picture with `pixels` (uint8 [H, W, C]), Sound with `samples` (float32 [channels, n]) and `rate`, or Clip with
+        `frames` (uint8 [T, H, W, 3]), `rate` and `sound`.
+
+    Raises:
+        triptych.bitstream.TripError: the file is damaged, too large, or needs weights that are not here.
+    """
+    from .tools import files, pipeline
+
+    return pipeline.decode(source if isinstance(source, bytes) else files.read_bytes(source))
+
+
+def open(source: "bytes | Path") -> "Reader":
+    """Open a .trip file without decoding it: `tracks` and `metadata`; iterating gives the packets in file order.
+
+    Needs the standard library only. Raises a triptych.bitstream.TripError when the headers are not in order.
+    """
+    from .bitstream import Reader
+    from .tools import files
+
+    return Reader(source if isinstance(source, bytes) else files.read_bytes(source))
+
+
+def load(codec: str, weights: Path | None = None) -> "Codec":
+    """A codec as a torch module in evaluation mode, with the weights that ship or those of a safetensors file."""
+    import pathlib
+
+    from .tools import models
+
+    return models.load(codec, None if weights is None else pathlib.Path(weights))

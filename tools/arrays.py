@@ -1,0 +1,39 @@
+"""Arrays and paths as signals, for the Python interface."""
+
+from fractions import Fraction
+from os import PathLike
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..codecs.signals import Clip, Picture, Signal, Sound
+from . import media
+
+FINEST = 100_000  # largest denominator of a frame rate: keeps 30000/1001 and takes 29.97 as it is
+
+
+def as_signal(source: str | PathLike[str] | Signal | ArrayLike, rate: int | None, fps: float | None) -> Signal:
+    """A signal from a path, a signal or an array; see triptych.encode. Raises ValueError or UsageError."""
+    if isinstance(source, str | PathLike):
+        return media.read(source)
+    if isinstance(source, Signal):
+        return source
+    array = np.asarray(source)
+    if rate is not None:
+        return _sound(array, rate)
+    if array.dtype != np.uint8:
+        raise ValueError(f"pictures and films are uint8 arrays and sounds need a rate; this array is {array.dtype}")
+    if fps is not None:
+        return Clip(array, Fraction(fps).limit_denominator(FINEST))
+    if array.ndim == 4:
+        raise ValueError("a film needs its frames per second: give fps")
+    return Picture(array[..., None] if array.ndim == 2 else array)
+
+
+def _sound(array: np.ndarray, rate: int) -> Sound:
+    """Samples [n] or [channels, n] as a Sound."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"a sound is a float array in -1 to 1; this array is {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("a sound holds finite numbers only")
+    return Sound(np.atleast_2d(array).astype(np.float32), rate)

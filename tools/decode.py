@@ -1,0 +1,76 @@
+"""`triptych decode`: a .trip file becomes a picture, a sound or a film again."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..bitstream.errors import TripError
+from . import console
+from .errors import UsageError
+from .files import STANDARD, check_output, read_bytes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("input", metavar="IN", help="a .trip file; - for standard input")
+    parser.add_argument(
+        "output",
+        metavar="OUT",
+        nargs="?",
+        help="the extension chooses the format; default: IN with .png, .wav or .mp4; a name without extension is a"
+        " folder of PNG frames for a film; - for standard output",
+    )
+    parser.add_argument("--memory", type=console.number(0.01, 4096), default=8.0, metavar="GIB", help="default: 8")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Carry out the command."""
+    source = arguments.input
+    name = console.shown(source)
+    data = read_bytes(source)
+    try:
+        _decode(arguments, data, name)
+    except TripError as error:
+        raise UsageError(f"{name}: {console.sentence(error)}") from error
+
+
+def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
+    """Check the output against the headers, decode, write."""
+    from ..bitstream import AudioMedia, Reader, VideoMedia
+
+    kinds = {type(track.media) for track in Reader(data).tracks}
+    from ..codecs.signals import Clip, Picture, Sound
+    from . import media, pipeline
+
+    kind = Clip if VideoMedia in kinds else Sound if AudioMedia in kinds else Picture
+    target = arguments.output or _default(arguments.input, media.DEFAULT_SUFFIX[kind])
+    media.check_target(target, kind, name)
+    if target == STANDARD:
+        if sys.stdout.isatty():
+            raise UsageError("a decoded file is not written to a terminal: name an output file")
+    else:
+        check_output(target, arguments.force, kind is Clip and not Path(target).suffix)
+    with console.progress_bar() as progress:
+        signal = pipeline.decode(data, memory=round(arguments.memory * 2**30), progress=progress)
+    if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
+        console.note(f"{target}: this format has no sound, the sound track is left out")
+    media.write(target, signal, arguments.force)
+
+
+def _default(source: str, suffix: str) -> str:
+    """The output for an input when none is named."""
+    return STANDARD if source == STANDARD else str(Path(source).with_suffix(suffix))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command by itself; its exit status."""
+    parser = console.Parser(prog="triptych decode", description=__doc__)
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    return console.guarded(lambda: run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

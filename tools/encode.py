@@ -1,0 +1,76 @@
+"""`triptych encode`: a picture, a sound or a film becomes a .trip file."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import console
+from .errors import UsageError
+from .files import STANDARD, check_output, special, whole
+
+SUFFIX = ".trip"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("input", metavar="IN", help="what Pillow, soundfile or PyAV read; - for standard input")
+    parser.add_argument("output", metavar="OUT", nargs="?", help="default: IN with .trip; - for standard output")
+    parser.add_argument("--codec", help="default: the one for this kind of input; see triptych codecs")
+    parser.add_argument("--quality", type=console.number(0, 100), default=50.0, metavar="0..100", help="default: 50")
+    parser.add_argument("--effort", type=console.number(0, 10, True), default=3, metavar="0..10", help="default: 3")
+    parser.add_argument(
+        "--seconds", type=console.number(1, math.inf), help="time to fit a network in, for codecs that do so"
+    )
+    parser.add_argument("--seed", type=console.number(0, 2**32 - 1, True), default=0, help="default: 0")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Carry out the command."""
+    source = arguments.input
+    target = arguments.output or (STANDARD if source == STANDARD else str(Path(source).with_suffix(SUFFIX)))
+    if target != STANDARD and Path(target).suffix.lower() != SUFFIX and not special(Path(target)):
+        raise UsageError(f"{target}: unknown output extension: an encoded file ends in {SUFFIX}")
+    if target == STANDARD and sys.stdout.isatty():
+        raise UsageError("an encoded file is not written to a terminal: name an output file")
+    if arguments.codec is not None:
+        _check_codec(arguments.codec)
+    if target != STANDARD:
+        check_output(target, arguments.force)
+    from . import media
+
+    signal = media.read(source, console.note)
+    from ..codecs.base import Options
+    from . import pipeline
+
+    pipeline.choose(signal, arguments.codec)
+    with (
+        whole(target, arguments.force) as temporary,
+        temporary.open("wb") as stream,
+        console.progress_bar() as progress,
+    ):
+        options = Options(arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed)
+        pipeline.encode(signal, stream, arguments.codec, options)
+        stream.flush()
+
+
+def _check_codec(name: str) -> None:
+    """Refuse an unknown codec before the input is read."""
+    from ..codecs.registry import CODECS
+
+    if name not in CODECS:
+        raise UsageError(f"no codec is called {name}; there are {', '.join(CODECS)}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command by itself; its exit status."""
+    parser = console.Parser(prog="triptych encode", description=__doc__)
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    return console.guarded(lambda: run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Output files that exist whole or not at all."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UsageError
+
+STANDARD = "-"
+
+
+def reason(error: OSError) -> str:
+    """The cause of an operating system error in lower case, without its number."""
+    text = error.strerror or str(error) or type(error).__name__
+    return text[0].lower() + text[1:]
+
+
+def check_output(path: str | Path, force: bool, folder: bool = False) -> None:
+    """Refuse, before any work is done, an output that exists; a file may be overwritten with `force`."""
+    target = Path(path)
+    if target.is_dir():
+        if not folder:
+            raise UsageError(f"{path}: is a folder, not a file")
+        if any(target.iterdir()):
+            raise UsageError(f"{path}: is a folder that is not empty")
+    elif target.is_file() and not force:
+        raise UsageError(f"{path}: exists already (--force overwrites it)")
+
+
+def special(path: Path) -> bool:
+    """Whether `path` is a device, a pipe or a socket: it is written through and must never be replaced."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextmanager
+def whole(path: str | Path, force: bool = False, folder: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside `path` that becomes `path` at the end, or vanishes when an error leaves the block.
+
+    The temporary file keeps the suffix of `path`; with `folder` it is a folder. `-` is standard output. Raises
+    UsageError, before the block is entered, when the place cannot be written.
+    """
+    if str(path) == STANDARD or special(Path(path)):
+        with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+            temporary = Path(scratch) / "output"
+            yield temporary
+            _pass_on(temporary, path)
+        return
+    check_output(path, force, folder)
+    target = Path(path).resolve()
+    temporary = _beside(target, path, folder)
+    try:
+        yield temporary
+        check_output(path, force, folder)
+        temporary.chmod(_permissions(0o777 if folder else 0o666))
+        os.replace(temporary, target)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({reason(error)})") from error
+    finally:
+        if folder:
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a whole file, or standard input for `-`; raises UsageError with the cause."""
+    if str(path) == STANDARD:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError as error:
+        raise UsageError(f"{path}: is a folder, not a file") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({reason(error)})") from error
+
+
+def _beside(target: Path, shown: str | Path, folder: bool) -> Path:
+    """Create the empty temporary file or folder."""
+    if not target.parent.is_dir():
+        raise UsageError(f"{shown}: the folder {target.parent} does not exist")
+    prefix = f".{target.stem[:40]}-"
+    try:
+        if folder:
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise UsageError(f"{shown}: the folder {target.parent} cannot be written ({reason(error)})") from error
+    os.close(handle)
+    return Path(name)
+
+
+def _permissions(wanted: int) -> int:
+    """The mode that an ordinary `open` would have given."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return wanted & ~mask
+
+
+def _pass_on(source: Path, path: str | Path) -> None:
+    """Copy the finished file to standard output or to a device."""
+    with source.open("rb") as stream:
+        if str(path) == STANDARD:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        with Path(path).open("wb") as sink:
+            shutil.copyfileobj(stream, sink)

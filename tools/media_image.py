@@ -1,0 +1,110 @@
+"""Pictures through Pillow: read upright as grey or RGB with alpha kept, and written by extension."""
+
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from ..codecs.signals import Picture
+from .errors import MediaError
+
+SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+SETTINGS = {
+    ".png": ("PNG", {"compress_level": 6}),
+    ".webp": ("WEBP", {"lossless": True, "exact": True, "quality": 80}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".bmp": ("BMP", {}),
+}
+SETTINGS |= {".jpeg": SETTINGS[".jpg"], ".tiff": SETTINGS[".tif"]}
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+FRAME_FORMATS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
+
+
+def read(data: bytes, name: str, note: Callable[[str], None]) -> Picture:
+    """Decode a picture file; `name` stands in messages. Orientation is applied, other colour spaces become sRGB."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(BytesIO(data))
+            _refuse_frames(image, name)
+            note_depth = _deep(image)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            pixels = np.array(_to_eight_bits(_to_srgb(upright, image.info.get("icc_profile"), name, note), name))
+    except UnidentifiedImageError as error:
+        raise MediaError(f"{name}: is not a picture in a known format") from error
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{name}: has more pixels than can be read") from error
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+        raise MediaError(f"{name}: is damaged ({_short(error)})") from error
+    if note_depth:
+        note(f"{name}: 16-bit samples were scaled to 8 bits")
+    return Picture(np.ascontiguousarray(pixels[..., None] if pixels.ndim == 2 else pixels))
+
+
+def write(path: Path, suffix: str, picture: Picture, name: str) -> None:
+    """Write a picture to `path` in the format of `suffix`; `name` stands in messages."""
+    pixels = picture.pixels
+    channels = pixels.shape[2]
+    if channels in (2, 4) and suffix in WITHOUT_ALPHA:
+        raise MediaError(f"{name}: {suffix} has no transparency and the picture needs it: choose .png, .webp or .tif")
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    kind, settings = SETTINGS[suffix]
+    try:
+        image.save(path, kind, **settings)
+    except (ValueError, OverflowError, Image.DecompressionBombError) as error:
+        raise MediaError(f"{name}: a picture of {image.width} x {image.height} does not fit into {suffix}") from error
+
+
+def _refuse_frames(image: Image.Image, name: str) -> None:
+    """Animations belong to the video codec; the second picture of a phone's JPEG (MPO) does not count."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format in FRAME_FORMATS:
+        raise MediaError(f"{name}: holds {frames} frames: convert it to a video such as .mp4 for the video codec")
+
+
+def _deep(image: Image.Image) -> bool:
+    """Whether the file stores 16 bits per sample (Pillow reduces RGB to 8 while loading)."""
+    return image.mode in SIXTEEN_BITS or any("16" in str(tile[-1]) for tile in image.tile)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None, name: str, note: Callable[[str], None]) -> Image.Image:
+    """Follow an embedded colour profile other than sRGB; a picture without one is taken as sRGB."""
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        description = ImageCms.getProfileDescription(source).strip()
+        if "srgb" in description.lower():
+            return image
+        mode = "RGB" if image.mode == "CMYK" else image.mode
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        note(f"{name}: the embedded colour profile cannot be used and was ignored")
+        return image
+    note(f"{name}: colours were converted from {description or 'the embedded profile'} to sRGB")
+    return converted
+
+
+def _to_eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """Bring any mode of Pillow to L, LA, RGB or RGBA."""
+    if image.mode in SIXTEEN_BITS:
+        deep = np.asarray(image).astype(np.int64)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise MediaError(f"{name}: holds 32-bit pixels, which have no agreed range; save it with 8 or 16 bits")
+        return Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8), "L")
+    if image.mode == "F":
+        raise MediaError(f"{name}: holds floating-point pixels, which have no agreed range; save it with 8 or 16 bits")
+    if image.mode in ("1", "L", "LA"):
+        return image.convert("LA" if image.has_transparency_data else "L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of a library's message."""
+    return str(error).split("\n")[0].rstrip(".") or type(error).__name__

@@ -1,0 +1,58 @@
+"""Sounds through soundfile: read as float samples by channel, and written by extension."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ..codecs.signals import Sound
+from .errors import MediaError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+SETTINGS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+
+
+def read(data: bytes, name: str, note: Callable[[str], None]) -> Sound:
+    """Decode a sound file to float32 samples [channels, n] in [-1, 1]; `name` stands in messages."""
+    try:
+        samples, rate = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise MediaError(
+            f"{name}: is not a sound that can be read ({error.error_string.strip().rstrip('.')})"
+        ) from error
+    if not len(samples):
+        raise MediaError(f"{name}: holds no samples")
+    return checked(samples.T, rate, name, note)
+
+
+def checked(samples: np.ndarray, rate: int, name: str, note: Callable[[str], None]) -> Sound:
+    """Make a Sound of [channels, n] floats: refuse what is not a number, clip what is out of range."""
+    if not np.isfinite(samples).all():
+        raise MediaError(f"{name}: holds samples that are not finite numbers")
+    peak = float(np.abs(samples).max())
+    if peak > 1.0:
+        note(f"{name}: samples up to {peak:.2f} were clipped to the range -1 to 1")
+        samples = np.clip(samples, -1.0, 1.0)
+    return Sound(np.ascontiguousarray(samples, dtype=np.float32), int(rate))
+
+
+def write(path: Path, suffix: str, sound: Sound, name: str) -> None:
+    """Write a sound to `path` in the format of `suffix`; `name` stands in messages."""
+    kind, subtype = SETTINGS[suffix]
+    samples = np.clip(sound.samples.T, -1.0, 1.0)
+    if subtype == "PCM_16":
+        samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    try:
+        with path.open("wb") as stream:
+            soundfile.write(stream, samples, sound.rate, format=kind, subtype=subtype)
+    except (soundfile.LibsndfileError, ValueError) as error:
+        channels = sound.samples.shape[0]
+        raise MediaError(f"{name}: {suffix} cannot hold {channels} channels at {sound.rate} Hz: choose .wav") from error

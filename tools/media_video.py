@@ -1,0 +1,184 @@
+"""Films through PyAV: all frames as RGB with the sound track, and written by extension."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from ..codecs.signals import Clip, Picture, Sound
+from . import media_image, media_sound
+from .errors import MediaError
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".y4m")
+CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".y4m": "yuv4mpegpipe"}
+CRF = 12  # visually lossless
+LIMIT = 6 << 30  # bytes of decoded frames that are held in memory
+ODD_RATE = Fraction(25)
+BT601, LIMITED = 6, 1  # colour matrix and range as numbers of ITU-T H.273
+
+
+def read(data: bytes, name: str, note: Callable[[str], None]) -> Clip | Sound:
+    """Decode a film: frames uint8 [T, H, W, 3], upright, with its sound; a file without pictures gives a Sound."""
+    try:
+        with av.open(BytesIO(data), metadata_errors="replace") as container:
+            pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+            sound = _read_sound(container, name, note) if container.streams.audio else None
+            if not pictures:
+                if sound is None:
+                    raise MediaError(f"{name}: holds neither pictures nor sound")
+                return sound
+            if len(pictures) > 1 or len(container.streams.audio) > 1:
+                note(f"{name}: only the first picture track and the first sound track were taken")
+            container.seek(0)
+            frames, rate = _read_frames(container, pictures[0], name, note)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{name}: is not a film that can be read ({error.strerror})") from error
+    return Clip(frames, rate, sound)
+
+
+def write(path: Path, suffix: str, clip: Clip, name: str) -> None:
+    """Write a film to `path` in the container of `suffix`; `name` stands in messages."""
+    try:
+        with av.open(str(path), "w", format=CONTAINERS[suffix]) as container:
+            if suffix == ".y4m":
+                _write_plain(container, clip)
+            else:
+                _write_coded(container, clip, suffix)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{name}: this film does not fit into {suffix} ({error.strerror})") from error
+
+
+def write_frames(folder: Path, clip: Clip) -> None:
+    """Write every frame as a numbered PNG, and the sound as sound.wav, into an existing folder."""
+    for number, frame in enumerate(clip.frames, 1):
+        media_image.write(folder / f"{number:06d}.png", ".png", Picture(frame), folder.name)
+    if clip.sound is not None:
+        media_sound.write(folder / "sound.wav", ".wav", clip.sound, folder.name)
+
+
+def encode_x264(container: av.container.OutputContainer, clip: Clip, options: dict[str, str], depth: str) -> None:
+    """Write the frames of `clip` as one H.264 stream with the pixel format `depth` (the sides must suit it)."""
+    height, width = clip.frames.shape[1:3]
+    stream = container.add_stream("libx264", rate=clip.rate, options=options)
+    stream.width, stream.height, stream.pix_fmt = width, height, depth
+    stream.time_base = 1 / clip.rate
+    stream.codec_context.colorspace, stream.codec_context.color_range = BT601, LIMITED  # what from_ndarray makes
+    for number, pixels in enumerate(clip.frames):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts, frame.time_base = number, 1 / clip.rate
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    """Whether the stream is a cover picture of a sound file."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _read_frames(
+    container: av.container.InputContainer, stream: av.VideoStream, name: str, note: Callable[[str], None]
+) -> tuple[np.ndarray, Fraction]:
+    """All frames of one stream and the frame rate."""
+    stream.thread_type = "AUTO"
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate:
+        rate = ODD_RATE
+        note(f"{name}: states no frame rate, {ODD_RATE} frames per second were assumed")
+    frames, times, size = [], [], 0
+    for frame in container.decode(stream):
+        pixels = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame.rotation, name))
+        size += pixels.nbytes
+        if size > LIMIT:
+            raise MediaError(f"{name}: is too long to be held in memory ({LIMIT >> 30} GiB of frames); cut it first")
+        if frames and pixels.shape != frames[0].shape:
+            raise MediaError(f"{name}: changes its frame size, which a track cannot do")
+        frames.append(pixels)
+        times.append(frame.time)
+    if not frames:
+        raise MediaError(f"{name}: holds no frames")
+    if _uneven(times, rate):
+        note(f"{name}: its frames are not evenly spaced; they were taken as {float(rate):.3f} per second")
+    return np.stack(frames), Fraction(rate)
+
+
+def _quarter_turns(degrees: int, name: str) -> int:
+    """Quarter turns against the clock for numpy.rot90."""
+    if degrees % 90:
+        raise MediaError(f"{name}: is rotated by {degrees} degrees; only quarter turns can be applied")
+    return degrees // 90 % 4
+
+
+def _uneven(times: list[float | None], rate: Fraction) -> bool:
+    """Whether any frame is shown more than one frame length away from an even raster."""
+    if any(time is None for time in times):
+        return False
+    raster = np.arange(len(times)) / float(rate)
+    return bool(np.abs(np.asarray(times) - times[0] - raster).max() > 1.0 / float(rate))
+
+
+def _read_sound(container: av.container.InputContainer, name: str, note: Callable[[str], None]) -> Sound | None:
+    """The first sound track as float samples, or None when it holds none."""
+    stream = container.streams.audio[0]
+    resampler = AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    parts = [part.to_ndarray() for part in _resampled(container, stream, resampler)]
+    if not parts:
+        return None
+    return media_sound.checked(np.concatenate(parts, axis=1), stream.rate, name, note)
+
+
+def _resampled(
+    container: av.container.InputContainer, stream: av.AudioStream, resampler: AudioResampler
+) -> Iterator[av.AudioFrame]:
+    """Decoded sound frames as planar floats, with the resampler's rest at the end."""
+    for frame in container.decode(stream):
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)
+
+
+def _write_coded(container: av.container.OutputContainer, clip: Clip, suffix: str) -> None:
+    """H.264 without loss of colour resolution where the sides are odd, sound as AAC (FLAC in Matroska)."""
+    sound_stream = None
+    if clip.sound is not None:
+        sound_stream = container.add_stream("flac" if suffix == ".mkv" else "aac", rate=clip.sound.rate)
+        sound_stream.layout = {1: "mono", 2: "stereo"}.get(len(clip.sound.samples), f"{len(clip.sound.samples)}c")
+        sound_stream.format = "s16" if suffix == ".mkv" else "fltp"
+        if suffix != ".mkv":
+            sound_stream.bit_rate = 96_000 * len(clip.sound.samples)
+    height, width = clip.frames.shape[1:3]
+    depth = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+    encode_x264(container, clip, {"crf": str(CRF), "preset": "fast"}, depth)
+    if sound_stream is not None:
+        _write_sound(container, sound_stream, clip.sound)
+
+
+def _write_sound(container: av.container.OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
+    """Feed one stream with the samples in its own format."""
+    samples = np.clip(sound.samples, -1.0, 1.0)
+    if stream.format.name == "s16":
+        packed = np.clip(np.rint(samples.T * 32768.0), -32768, 32767).astype(np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=stream.layout)
+    else:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout)
+    frame.sample_rate, frame.pts, frame.time_base = sound.rate, 0, Fraction(1, sound.rate)
+    resampler = AudioResampler(
+        format=stream.format, layout=stream.layout, rate=sound.rate, frame_size=stream.codec_context.frame_size or 4096
+    )
+    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode(None))
+
+
+def _write_plain(container: av.container.OutputContainer, clip: Clip) -> None:
+    """Uncompressed full-resolution colour; the format has no place for sound."""
+    stream = container.add_stream("wrapped_avframe", rate=clip.rate)
+    stream.height, stream.width = clip.frames.shape[1:3]
+    stream.pix_fmt = "yuv444p"
+    for number, pixels in enumerate(clip.frames):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv444p")
+        frame.pts, frame.time_base = number, 1 / clip.rate
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))

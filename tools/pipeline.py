@@ -1,0 +1,116 @@
+"""Whole files: a signal becomes a .trip file and comes back, whatever the codec."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, SymbolMismatch, Track, Unit, Weights, Writer
+from ..bitstream.header import OWN_NETWORK
+from ..codecs.base import Codec, Options
+from ..codecs.registry import CODECS, DEFAULTS
+from ..codecs.signals import Clip, Picture, Signal, Sound
+from . import models
+from .errors import UsageError
+
+KINDS = {Picture: "image", Sound: "audio", Clip: "video"}
+NAMES = {"image": "a picture", "audio": "a sound", "video": "a film"}
+MEMORY = 8 << 30  # bytes that a decoder may take unless told otherwise
+SOUND_SHARE = 0.1  # of the progress of a film
+
+MISMATCH = "the file is intact, but this computer derived other symbols than the encoder did"
+
+
+def encode(signal: Signal, out: BinaryIO, codec_id: str | None = None, options: Options | None = None) -> None:
+    """Write `signal` as a .trip file to `out`, which is only appended to.
+
+    `codec_id` chooses the codec, None the default of the signal's kind. A Clip with sound becomes two tracks: the
+    frames by that codec, the sound by the default codec for sounds. Raises UsageError for a codec that is unknown or
+    made for another kind of signal, WrongModel where no weights are at hand.
+    """
+    options = options or Options()
+    parts = _parts(signal, codec_id, options)
+    opened = []
+    for codec, part, choice in parts:
+        track, plan = codec.open(part, choice)
+        opened.append((replace(track, digest=codec.identity[: len(OWN_NETWORK)]), plan))
+    writer = Writer(out, [track for track, _ in opened])
+    for number, ((codec, part, choice), (track, plan)) in enumerate(zip(parts, opened, strict=True)):
+        for item in codec.encode_units(part, track, plan, number, choice):
+            writer.item(item)
+    writer.finish()
+
+
+def decode(
+    source: BinaryIO | bytes,
+    limits: Limits | None = None,
+    memory: int = MEMORY,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+) -> Signal:
+    """Read a .trip file of one picture, one sound or one film.
+
+    Every track's memory need is compared with `memory` (bytes) before anything is decoded. Raises a TripError: among
+    them OverLimit, WrongModel where the weights are not at hand, SymbolMismatch.
+    """
+    reader = Reader(source, limits or Limits())
+    order = _order(reader.tracks)
+    codecs = []
+    for track in reader.tracks:
+        codec = models.load_for(track)
+        need = codec.memory(track)
+        if need > memory:
+            wants = f"{need / 2**30:.1f} GiB of memory"
+            raise OverLimit(f"decoding would take {wants}; the limit is {memory / 2**30:.1f} GiB")
+        codecs.append(codec)
+    items: list[list[Weights | Unit]] = [[] for _ in codecs]
+    for item in reader:
+        items[item.track].append(item)
+    signals = []
+    for done, number in enumerate(order):
+        progress(done / len(order), f"decoding track {number} ({reader.tracks[number].codec})")
+        signals.append(_decode_track(codecs[number], reader.tracks[number], items[number]))
+    progress(1.0, "decoded")
+    return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
+
+
+def choose(signal: Signal, codec_id: str | None) -> str:
+    """The codec for a signal; raises UsageError when there is none of that name or it is made for another kind."""
+    kind = KINDS[type(signal)]
+    if codec_id is None:
+        return DEFAULTS[kind]
+    if codec_id not in CODECS:
+        raise UsageError(f"no codec is called {codec_id}; there are {', '.join(CODECS)}")
+    if not codec_id.startswith(f"{kind}/"):
+        raise UsageError(f"the codec {codec_id} does not take {NAMES[kind]}")
+    return codec_id
+
+
+def _parts(signal: Signal, codec_id: str | None, options: Options) -> list[tuple[Codec, Signal, Options]]:
+    """What is coded by which codec, in track order, each with its share of the progress."""
+    codec = models.load(choose(signal, codec_id))
+    if not isinstance(signal, Clip) or signal.sound is None:
+        return [(codec, signal, options)]
+    report = options.progress
+    picture = replace(options, progress=lambda done, text: report(done * (1 - SOUND_SHARE), text))
+    sound = replace(options, progress=lambda done, text: report(1 - SOUND_SHARE + done * SOUND_SHARE, text))
+    return [
+        (codec, replace(signal, sound=None), picture),
+        (models.load(DEFAULTS["audio"]), signal.sound, sound),
+    ]
+
+
+def _order(tracks: Sequence[Track]) -> list[int]:
+    """The tracks to decode, pictures first; raises UsageError for a combination that is no picture, sound or film."""
+    sounds = [number for number, track in enumerate(tracks) if isinstance(track.media, AudioMedia)]
+    others = [number for number in range(len(tracks)) if number not in sounds]
+    film = len(sounds) == len(others) == 1 and not isinstance(tracks[others[0]].media, ImageMedia)
+    if len(tracks) != 1 and not film:
+        raise UsageError(f"the file has {len(tracks)} tracks, which is neither a picture nor a sound nor a film")
+    return others + sounds
+
+
+def _decode_track(codec: Codec, track: Track, items: list[Weights | Unit]) -> Signal:
+    """One track; a symbol mismatch gets the sentence that tells it from damage."""
+    try:
+        return codec.decode(track, items)
+    except SymbolMismatch as error:
+        raise SymbolMismatch(MISMATCH, error.offset) from error
