@@ -73,11 +73,9 @@ def parse_header(payload: bytes | bytearray, base: int, limits: Limits) -> Track
         raise error.located(cursor.offset) from None
 
 
-def check_tracks(tracks: tuple[Track, ...], limits: Limits) -> None:
-    """Raise Malformed or OverLimit where these tracks cannot stand in one file."""
+def check_count(tracks: int, limits: Limits, offset: int | None = None) -> None:
+    """Raise OverLimit where a file has too many tracks, Malformed where it has none."""
     if not tracks:
-        raise Malformed("A file needs at least one track.")
-    if len(tracks) > limits.tracks:
-        raise OverLimit(f"The file has more than {limits.tracks} tracks.")
-    for track in tracks:
-        check_limits(track.media, limits)
+        raise Malformed("A file needs at least one track.", offset)
+    if tracks > limits.tracks:
+        raise OverLimit(f"The file has more than {limits.tracks} tracks.", offset)

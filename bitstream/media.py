@@ -103,7 +103,10 @@ class VideoMedia:
     def __post_init__(self) -> None:
         _require_picture(self.width, self.height, self.colour, BT709)
         top, bottom = self.rate
-        require(top >= 1 and bottom >= 1 and gcd(top, bottom) == 1, f"{top}/{bottom} is not a reduced frame rate.")
+        require(
+            top >= 1 and bottom >= 1 and gcd(top, bottom) == 1,
+            f"The frame rate {top}/{bottom} is not a reduced fraction.",
+        )
         require(self.frames_per_unit >= 1, "A unit of a video must be able to hold a frame.")
 
 

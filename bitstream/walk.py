@@ -6,7 +6,7 @@ from hashlib import sha256
 from .chunk import Head, pass_body, read_body, read_head
 from .cursor import Cursor
 from .errors import Damaged, Malformed, NotOurs, OverLimit, TooNew, TripError, Truncated, UnknownCritical
-from .header import MAGIC, VERSION, Track, check_tracks, parse_header
+from .header import MAGIC, VERSION, Track, check_count, parse_header
 from .index import Entry, check_tail, pack_entry
 from .items import FRONT, Front, Unit, Weights, front, parse_front, parse_item
 from .limits import Limits
@@ -75,7 +75,7 @@ class Walk:
             if head.tag == b"H":
                 payload = read_body(self._source, head)
                 tracks.append(parse_header(payload, head.payload, self._limits))
-                check_tracks((tracks[-1],) * len(tracks), self._limits)
+                check_count(len(tracks), self._limits, head.offset)
             else:
                 pass_body(self._source, head, 0, True)
             head = read_head(self._source, self._limits)

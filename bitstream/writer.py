@@ -5,10 +5,11 @@ from typing import BinaryIO
 
 from . import chunk
 from .errors import Malformed
-from .header import MAGIC, VERSION, Track, check_tracks, pack_header
+from .header import MAGIC, VERSION, Track, check_count, pack_header
 from .index import Entry, pack_entry, pack_index
 from .items import Unit, Weights, front, pack_unit, pack_weights
 from .limits import DEFAULT, Limits
+from .media import check_limits
 from .metadata import pack_metadata
 from .order import Order
 
@@ -27,7 +28,9 @@ class Writer:
         self._offset = 0
         self._entries, self._end = bytearray(), len(MAGIC) + 1
         self._finished = False
-        check_tracks(tuple(tracks), limits)
+        check_count(len(tracks), limits)
+        for track in tracks:
+            check_limits(track.media, limits)
         payloads = [pack_header(track) for track in tracks]
         for payload in payloads:
             chunk.check_length(b"H", len(payload), limits)
