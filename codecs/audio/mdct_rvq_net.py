@@ -1,0 +1,119 @@
+"""The float network of audio/mdct-rvq: samples to levels and latents, codes back to samples."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .convnext import Trunk
+from .rvq import ResidualQuantiser
+from .transform import Mdct
+
+
+@dataclass(frozen=True)
+class MdctRvqConfig:
+    """Sizes of the codec; rate in Hz, hop in samples, step and lowest (level 1) in decibels."""
+
+    rate: int = 16000
+    hop: int = 320
+    dim: int = 96
+    books: int = 16
+    size: int = 1024
+    encoder_width: int = 256
+    encoder_blocks: int = 4
+    decoder_width: int = 320
+    decoder_blocks: int = 6
+    expansion: int = 3
+    levels: int = 72
+    step: float = 1.5
+    lowest: float = -84.0
+    decay: float = 0.99
+    classes: int = 16
+
+
+class MdctRvqNet(nn.Module):
+    """Weighted MDCT frames as gain and shape, shape as a sum of codewords, and a network that repairs the sum.
+
+    Transform, projection and codebooks alone are a complete codec (see `start`); both networks start as corrections
+    that are zero. The structure follows MDCTCodec (Jiang et al. 2024) with SoundStream's quantiser dropout.
+    """
+
+    def __init__(self, config: MdctRvqConfig):
+        super().__init__()
+        c = config
+        self.config = c
+        self.half = False  # bfloat16 inside the networks: for training only
+        self.mdct = Mdct(c.hop)
+        self.register_buffer("weight", torch.ones(c.hop))
+        self.project = nn.Parameter(torch.eye(c.hop, c.dim))
+        self.expand = nn.Parameter(torch.eye(c.dim, c.hop))
+        self.encoder = Trunk(2 * c.hop + 1, c.encoder_width, c.encoder_blocks, c.expansion, c.dim)
+        self.quantiser = ResidualQuantiser(c.books, c.size, c.dim, c.decay)
+        self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, c.hop)
+
+    def gain(self, levels: Tensor) -> Tensor:
+        """Linear gain of int64 levels; 0 for level 0, which is silence."""
+        decibels = self.config.lowest + (levels - 1) * self.config.step
+        return torch.pow(10.0, decibels.float() / 20) * (levels > 0)
+
+    def spectrum(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Split stretches of the signal into gain and shape.
+
+        frames: float [batch, frame, 2 * hop]. Returns levels int64 [batch, frame] in 0 .. levels - 1 and the weighted
+        MDCT and MDST divided by the level's gain, float [batch, frame, hop] each.
+        """
+        cosine, sine = self.mdct.analyse(frames)
+        cosine, sine = cosine * self.weight, sine * self.weight
+        power = cosine.square().mean(-1).clamp(min=1e-20)
+        levels = (10 * power.log10() - self.config.lowest) / self.config.step
+        levels = (levels.round().long() + 1).clamp(0, self.config.levels - 1)
+        inverse = torch.where(levels > 0, 1 / self.gain(levels.clamp(min=1)), 0.0).unsqueeze(-1)
+        return levels, cosine * inverse, sine * inverse
+
+    def loudness(self, levels: Tensor) -> Tensor:
+        """Levels as a network input of about unit range, float [batch, frame, 1]."""
+        return (levels.float() * (4 / self.config.levels) - 2).unsqueeze(-1)
+
+    def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """What is quantised, float [batch, frame, dim], from the three results of `spectrum`."""
+        with torch.autocast(cosine.device.type, torch.bfloat16, enabled=self.half and self.training):
+            correction = self.encoder(torch.cat((cosine, sine, self.loudness(levels)), -1))
+        return cosine @ self.project + correction.float()
+
+    def coefficients(self, latents: Tensor, levels: Tensor, used: Tensor) -> Tensor:
+        """MDCT coefficients, float [batch, frame, hop].
+
+        latents: float [batch, frame, dim], sums of codewords; levels, used: int64 [batch, frame], used codebooks.
+        """
+        return self.shape(latents, levels, used) * self.gain(levels).unsqueeze(-1) / self.weight
+
+    def shape(self, latents: Tensor, levels: Tensor, used: Tensor) -> Tensor:
+        """Weighted coefficients at unit gain, float [batch, frame, hop]; arguments as for `coefficients`."""
+        books = functional.one_hot(used, self.config.books + 1).to(latents.dtype)
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.half and self.training):
+            correction = self.decoder(torch.cat((latents, self.loudness(levels), books), -1))
+        return latents @ self.expand + correction.float()
+
+    def forward(self, x: Tensor, used: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Code and decode samples with gradients.
+
+        x: float [batch, samples]; used: int64 [batch, frame], codebooks per frame (silent frames use none).
+        Returns `output` float [batch, samples], `shape` and `target` (coded and true weighted shapes), `levels`,
+        `used`, `codes` int64 [books, batch * frame] and the scalar `commitment`.
+        """
+        levels, cosine, sine = self.spectrum(self.mdct.frames(x))
+        used = used * (levels > 0)
+        latents = self.latents(levels, cosine, sine)
+        quantised, codes, commitment = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
+        shape = self.shape(quantised.view_as(latents), levels, used)
+        output = self.mdct.synthesise(shape * self.gain(levels).unsqueeze(-1) / self.weight)[..., : x.shape[-1]]
+        return {
+            "output": output,
+            "shape": shape,
+            "target": cosine,
+            "levels": levels,
+            "used": used,
+            "codes": codes,
+            "commitment": commitment,
+        }

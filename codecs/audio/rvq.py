@@ -1,0 +1,134 @@
+"""Residual vector quantisation with codebooks that follow the data by running means."""
+
+import torch
+from torch import Tensor, nn
+
+RESTART_BELOW = 0.1  # an entry dies when it is used less than this share of the mean entry
+
+
+def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Index of the nearest codeword: float [n, dim], float [size, dim] to int64 [n]."""
+    return (vectors @ codebook.T - 0.5 * codebook.square().sum(1)).argmax(1)
+
+
+def kmeans(vectors: Tensor, size: int, rounds: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Lloyd's algorithm with empty cells moved to random vectors.
+
+    vectors: float [n, dim]. Returns the centroids float [size, dim] and how many vectors each stands for, float [size].
+    """
+    picks = torch.randint(len(vectors), (size,), generator=generator)
+    centroids = vectors[picks].clone()
+    for _ in range(rounds):
+        counts, sums = totals(vectors, nearest(vectors, centroids), size)
+        centroids = sums / counts.clamp(min=1).unsqueeze(1)
+        empty = counts == 0
+        picks = torch.randint(len(vectors), (int(empty.sum()),), generator=generator)
+        centroids[empty] = vectors[picks]
+    counts, sums = totals(vectors, nearest(vectors, centroids), size)
+    used = counts > 0
+    centroids[used] = sums[used] / counts[used].unsqueeze(1)
+    return centroids, counts
+
+
+def totals(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Vectors per code, float [size], and their sums, float [size, dim]."""
+    counts = torch.bincount(codes, minlength=size).to(vectors.dtype)
+    return counts, vectors.new_zeros(size, vectors.shape[1]).index_add_(0, codes, vectors)
+
+
+class ResidualQuantiser(nn.Module):
+    """Codebooks that each quantise what the ones before left over (SoundStream, Zeghidour et al. 2021).
+
+    A codeword is always sums / counts; every way of changing one (k-means, running mean, restart) writes both, so a
+    later update starts from what was written.
+    """
+
+    def __init__(self, books: int, size: int, dim: int, decay: float):
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("codebooks", torch.zeros(books, size, dim))
+        self.register_buffer("counts", torch.ones(books, size))
+        self.register_buffer("sums", torch.zeros(books, size, dim))
+
+    @property
+    def books(self) -> int:
+        """Number of codebooks."""
+        return self.codebooks.shape[0]
+
+    @torch.no_grad()
+    def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
+        """Set every codebook by k-means on the residuals of float [n, dim].
+
+        per_step: vectors per training step, so that the running counts begin at the level at which they will stay.
+        """
+        residual = vectors.clone()
+        for book in range(self.books):
+            centroids, counts = kmeans(residual, self.codebooks.shape[1], rounds, generator)
+            self.set_book(book, centroids, (counts * (per_step / len(vectors))).clamp(min=1e-2))
+            residual -= centroids[nearest(residual, centroids)]
+
+    def set_book(self, book: int, codewords: Tensor, counts: Tensor) -> None:
+        """Replace one codebook: float [size, dim] and running counts, float [size]."""
+        self.codebooks[book] = codewords
+        self.counts[book] = counts
+        self.sums[book] = codewords * counts.unsqueeze(1)
+
+    def encode(self, vectors: Tensor, books: int) -> Tensor:
+        """Codes of the first `books` stages: float [n, dim] to int64 [books, n]."""
+        codes = []
+        for codebook in self.codebooks[:books]:
+            codes.append(nearest(vectors, codebook))
+            vectors = vectors - codebook[codes[-1]]
+        return torch.stack(codes)
+
+    def decode(self, codes: Tensor, used: Tensor) -> Tensor:
+        """Sum of the codewords in use: int64 [books, n] and int64 [n] (books used per vector) to float [n, dim]."""
+        total = self.codebooks.new_zeros(codes.shape[1], self.codebooks.shape[2])
+        for book, row in enumerate(codes):
+            total = total + self.codebooks[book][row] * (used > book).unsqueeze(1)
+        return total
+
+    def forward(
+        self, vectors: Tensor, used: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Quantise with gradients.
+
+        vectors: float [n, dim]; used: int64 [n], codebooks in use per vector (0: the vector is silent and teaches
+        nothing). Returns the quantised vectors (straight-through), the codes int64 [books, n] and the commitment, mean
+        squared distance of each stage's residual from its codeword, summed over stages in use, per vector and dimension.
+        In training mode the codebooks follow the data; generator: for restarts.
+        """
+        total, commitment, codes = torch.zeros_like(vectors), vectors.new_zeros(()), []
+        heard = used > 0
+        residual = vectors
+        for book in range(self.books):
+            active = (used > book).unsqueeze(1)
+            codes.append(nearest(residual.detach(), self.codebooks[book]))
+            words = self.codebooks[book][codes[-1]]
+            commitment = commitment + ((residual - words).square() * active).mean()
+            if self.training:
+                self.follow(book, residual.detach()[heard], codes[-1][heard], generator)
+            # The codeword is a constant here: every stage's residual keeps its gradient towards `vectors`.
+            total = total + words * active
+            residual = residual - words
+        return vectors + (total - vectors).detach(), torch.stack(codes), commitment
+
+    @torch.no_grad()
+    def follow(self, book: int, vectors: Tensor, codes: Tensor, generator: torch.Generator | None = None) -> None:
+        """One step of the running means of a codebook: float [n, dim] and their codes int64 [n]."""
+        if len(vectors) == 0:
+            return
+        counts, sums = totals(vectors, codes, self.codebooks.shape[1])
+        self.counts[book].lerp_(counts, 1 - self.decay)
+        self.sums[book].lerp_(sums, 1 - self.decay)
+        mean = self.counts[book].mean()
+        dead = self.counts[book] < RESTART_BELOW * mean
+        if dead.any():
+            picks = torch.randint(len(vectors), (int(dead.sum()),), generator=generator)
+            self.restart(book, dead, vectors[picks], mean)
+        self.codebooks[book] = self.sums[book] / self.counts[book].unsqueeze(1)
+
+    def restart(self, book: int, dead: Tensor, vectors: Tensor, count: Tensor) -> None:
+        """Move dead entries, bool [size], to float [dead entries, dim]; from now they count as used `count` times."""
+        self.counts[book][dead] = count
+        self.sums[book][dead] = vectors * count

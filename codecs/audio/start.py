@@ -1,0 +1,31 @@
+"""The start of audio/mdct-rvq from linear algebra: weights, principal components and k-means, no training steps."""
+
+import torch
+from torch import Tensor
+
+from .mdct_rvq_net import MdctRvqNet
+
+AUDIBLE = 12  # frames below this level (about -67 dB) teach nothing
+
+
+@torch.no_grad()
+def start(net: MdctRvqNet, samples: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
+    """Make an untrained network a working codec.
+
+    samples: float [batch, samples], training signals; rounds: of k-means; per_step: frames in a training step.
+    """
+    cosine = net.mdct.analyse(net.mdct.frames(samples))[0].flatten(0, 1)
+    magnitude = cosine.abs().mean(0).clamp(min=1e-7)
+    weight = magnitude.rsqrt()
+    # The scale keeps levels near the decibels of the signal: weighted and plain power agree on the whole.
+    weight *= (cosine.square().mean() / (cosine * weight).square().mean()).sqrt()
+    net.weight.copy_(weight)
+    levels, shapes, _ = net.spectrum(net.mdct.frames(samples))
+    shapes = shapes[levels >= AUDIBLE]
+    values, vectors = torch.linalg.eigh((shapes.T @ shapes / len(shapes)).double())
+    components = vectors[:, -net.config.dim :].flip(1).float()
+    # One common scale leaves Euclidean distance what it is in the spectrum; the first latents get unit power.
+    scale = float(values[-net.config.dim :].mean().rsqrt())
+    net.project.copy_(components * scale)
+    net.expand.copy_(components.T / scale)
+    net.quantiser.fit(shapes @ net.project, rounds, per_step, generator)

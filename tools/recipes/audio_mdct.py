@@ -1,0 +1,151 @@
+"""Training of audio/mdct-rvq: a start from linear algebra, then all rates at once without a discriminator.
+
+    python -m triptych.tools.train audio_mdct.default --data DATA --out runs/audio-mdct-rvq --export weights
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+
+from ...codecs.audio.mdct_rvq import MdctRvq
+from ...codecs.audio.mdct_rvq_net import MdctRvqConfig, MdctRvqNet
+from ...codecs.audio.start import start
+from ..train import Recipe
+from .audio_data import Pool, load
+from .audio_losses import SCALES, AudioDistance, si_sdr
+
+RATES = (2, 4, 8, 16)  # numbers of codebooks at which a training is judged
+
+
+def default() -> Recipe:
+    """The model that ships, sized for two hours on one CPU thread."""
+    return Recipe(
+        name="audio_mdct.default",
+        make=lambda: MdctRvq(MdctRvqConfig()),
+        task=lambda: MdctRvqTask(frames=64, start_crops=600, rounds=6),
+        steps=7000,
+        batch=16,
+        lr=1e-3,
+        warmup=100,
+        ema=0.998,
+        validate_every=500,
+        save_every=250,
+        seed=1,
+    )
+
+
+def smoke() -> Recipe:
+    """A tiny model for tests: seconds, not quality."""
+    config = MdctRvqConfig(
+        dim=24, books=4, size=64, encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=1, classes=2
+    )
+    return Recipe(
+        name="audio_mdct.smoke",
+        make=lambda: MdctRvq(config),
+        task=lambda: MdctRvqTask(frames=16, start_crops=40, rounds=3, held=2),
+        steps=20,
+        batch=4,
+        lr=1e-3,
+        warmup=5,
+        validate_every=10,
+        save_every=10,
+        seed=1,
+    )
+
+
+class MdctRvqTask:
+    """Speech with some music in memory, random crops, every example at a rate of its own."""
+
+    def __init__(self, frames: int, start_crops: int, rounds: int, held: int = 12, music: float = 0.1):
+        self.frames, self.start_crops, self.rounds = frames, start_crops, rounds
+        self.held, self.music_share = held, music
+        self.distance: AudioDistance | None = None
+
+    def load(self, data: Path, generator: Generator) -> None:
+        """Training sets `train/speech` and, where there is one, `train/music`; clips held out by position."""
+        rate = MdctRvqConfig.rate
+        self.distance = AudioDistance(rate)
+        self.speech, self.clips = load(data / "train" / "speech", rate, self.held)
+        folder = data / "train" / "music"
+        self.music = load(folder, rate, 0)[0] if folder.is_dir() else Pool([])
+
+    def start(self, codec: MdctRvq, generator: Generator) -> None:
+        """Weights, projection and codebooks from crops of two seconds."""
+        hop, rate = codec.config.hop, codec.config.rate
+        samples = self._crops(self.start_crops, 2 * rate // hop * hop, generator)
+        # A training step teaches the codebooks about `frames` frames of each example; 16 examples as in the recipes.
+        start(codec.net, samples, self.rounds, 16 * self.frames, generator)
+
+    def batch(self, size: int, generator: Generator) -> Tensor:
+        """Crops at random loudness, float [size, frames * hop]."""
+        samples = self._crops(size, self.frames * MdctRvqConfig.hop, generator)
+        decibels = torch.rand(size, 1, generator=generator) * 18 - 15
+        return samples * 10 ** (decibels / 20)
+
+    def losses(self, codec: MdctRvq, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+        """Log-mel at three of the scales, compressed complex spectra, weighted MDCT and commitment."""
+        net, device = codec.net, codec.net.weight.device
+        # The loop's choice of precision goes to the networks alone: spectra and code search need float32.
+        net.half = torch.is_autocast_enabled(device.type)
+        net.quantiser.decay = 1 - (1 - net.config.decay) * (1 - 0.9 * progress)
+        with torch.autocast(device.type, enabled=False):
+            target = batch.to(device)
+            result = net(target, books_in_use(net, target, generator), generator)
+            picks = torch.randperm(len(SCALES), generator=generator)[:3].tolist()
+            distance = self.distance.to(device)
+            mel = distance.mel(result["output"], target, [list(SCALES)[i] for i in picks])
+            compressed = distance.compressed(result["output"], target)
+            heard = (result["levels"] > 0).unsqueeze(-1)
+            shape = ((result["shape"] - result["target"]).abs() * heard).mean()
+            commitment = result["commitment"]
+            loss = mel + 100 * compressed + 0.3 * shape + 0.1 * commitment
+        return {"loss": loss, "mel": mel, "compressed": compressed, "shape": shape, "commitment": commitment}
+
+    def validate(self, codec: MdctRvq) -> dict[str, float]:
+        """Mean mel distance (nepers) and SI-SDR (dB) of the held-out clips at several numbers of codebooks."""
+        figures: dict[str, float] = {}
+        for books in [n for n in RATES if n <= codec.config.books]:
+            mel, ratio = [], []
+            for clip in self.clips:
+                target = clip.to(codec.net.weight.device).unsqueeze(0)
+                output = reconstruct(codec.net, target, books)
+                mel.append(float(self.distance.to(target.device).mel(output, target, list(SCALES))))
+                ratio.append(float(si_sdr(output, target)))
+            figures |= {f"mel_{books}": sum(mel) / len(mel), f"si_sdr_{books}": sum(ratio) / len(ratio)}
+        return figures
+
+    def sample(self, codec: MdctRvq, folder: Path, step: int) -> None:
+        """Spectrograms of one held-out clip: the original, then few and all codebooks, one below the other."""
+        target = self.clips[0].to(codec.net.weight.device).unsqueeze(0)
+        signals = [target] + [reconstruct(codec.net, target, n) for n in (min(4, codec.config.books), codec.config.books)]
+        spectra = self.distance.to(target.device).scales["512"]
+        pictures = [20 / np.log(10) * spectra(x)[0].abs().clamp(min=1e-6).log().cpu().numpy()[::-1] for x in signals]
+        levels = np.clip((np.concatenate(pictures) + 100) * (255 / 100), 0, 255).astype(np.uint8)
+        Image.fromarray(levels).save(folder / f"step-{step:06d}.png")
+
+    def _crops(self, count: int, length: int, generator: Generator) -> Tensor:
+        music = round(count * self.music_share) if len(self.music.samples) > length else 0
+        parts = [self.speech.crops(count - music, length, generator)]
+        return torch.cat(parts + ([self.music.crops(music, length, generator)] if music else []))
+
+
+def books_in_use(net: MdctRvqNet, samples: Tensor, generator: Generator) -> Tensor:
+    """Draw codebooks per frame, int64 [batch, frame]: even over the examples; in a third, quiet frames get fewer."""
+    count, books = len(samples), net.config.books
+    strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    used = (1 + strata * books).long().clamp(max=books)[torch.randperm(count, generator=generator)]
+    levels = net.spectrum(net.mdct.frames(samples))[0].cpu()
+    depth = 8 + 16 * torch.rand(count, 1, generator=generator)
+    share = torch.where(torch.rand(count, generator=generator) < 1 / 3, torch.rand(count, generator=generator), 1.0)
+    fewer = (used * share).long().unsqueeze(1).expand_as(levels)
+    quiet = levels < levels.amax(1, keepdim=True) - depth
+    return torch.where(quiet, fewer, used.unsqueeze(1)).to(samples.device)
+
+
+def reconstruct(net: MdctRvqNet, samples: Tensor, books: int) -> Tensor:
+    """Code float [batch, samples] with a number of codebooks and decode."""
+    frames = net.mdct.blocks(samples.shape[-1]) + 1
+    return net(samples, torch.full((len(samples), frames), books, device=samples.device))["output"]
