@@ -94,9 +94,9 @@ class ResidualQuantiser(nn.Module):
         """Quantise with gradients.
 
         vectors: float [n, dim]; used: int64 [n], codebooks in use per vector (0: the vector is silent and teaches
-        nothing). Returns the quantised vectors (straight-through), the codes int64 [books, n] and the commitment, mean
-        squared distance of each stage's residual from its codeword, summed over stages in use, per vector and dimension.
-        In training mode the codebooks follow the data; generator: for restarts.
+        nothing). Returns the quantised vectors (straight-through), the codes int64 [books, n] and the commitment: the
+        squared distance of each stage's residual from its codeword, summed over the stages in use, as a mean over
+        vectors and dimensions. In training mode the codebooks follow the data; generator: for restarts.
         """
         total, commitment, codes = torch.zeros_like(vectors), vectors.new_zeros(()), []
         heard = used > 0

@@ -56,5 +56,6 @@ def load(folder: Path, rate: int, held: int) -> tuple[Pool, list[Tensor]]:
     long = [i for i, (_, clip) in enumerate(everything) if clip.shape[1] >= 2 * rate]
     kept_out = set(long[:: max(1, len(long) // held)][:held]) if held else set()
     training = [channel for i, (_, clip) in enumerate(everything) if i not in kept_out for channel in clip]
-    validation = [torch.from_numpy(everything[i][1][0, : 8 * rate].astype(np.float32) / 32768) for i in sorted(kept_out)]
+    held_out = [everything[i][1][0, : 8 * rate] for i in sorted(kept_out)]
+    validation = [torch.from_numpy(clip.astype(np.float32) / 32768) for clip in held_out]
     return Pool(training), validation

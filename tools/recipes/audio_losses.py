@@ -59,7 +59,7 @@ class AudioDistance(nn.Module):
         return total / len(windows)
 
     def compressed(self, output: Tensor, target: Tensor, window: int = 512, power: float = 0.3) -> Tensor:
-        """Squared difference of spectra whose magnitudes are raised to a power, phases kept, and of those magnitudes."""
+        """Squared difference of spectra with magnitudes raised to a power, phases kept, and of these magnitudes."""
         scale = self.scales[str(window)]
         found, size = self._compress(scale(output), power)
         with torch.no_grad():

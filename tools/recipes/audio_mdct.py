@@ -1,6 +1,6 @@
 """Training of audio/mdct-rvq: a start from linear algebra, then all rates at once without a discriminator.
 
-    python -m triptych.tools.train audio_mdct.default --data DATA --out runs/audio-mdct-rvq --export weights
+python -m triptych.tools.train audio_mdct.default --data DATA --out runs/audio-mdct-rvq --export weights
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from ...codecs.audio.mdct_rvq import MdctRvq
+from ...codecs.audio.mdct_rvq import MdctRvqCodec
 from ...codecs.audio.mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from ...codecs.audio.start import start
 from ..train import Recipe
@@ -24,7 +24,7 @@ def default() -> Recipe:
     """The model that ships, sized for two hours on one CPU thread."""
     return Recipe(
         name="audio_mdct.default",
-        make=lambda: MdctRvq(MdctRvqConfig()),
+        make=lambda: MdctRvqCodec(MdctRvqConfig()),
         task=lambda: MdctRvqTask(frames=64, start_crops=600, rounds=6),
         steps=7000,
         batch=16,
@@ -44,7 +44,7 @@ def smoke() -> Recipe:
     )
     return Recipe(
         name="audio_mdct.smoke",
-        make=lambda: MdctRvq(config),
+        make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(frames=16, start_crops=40, rounds=3, held=2),
         steps=20,
         batch=4,
@@ -72,7 +72,7 @@ class MdctRvqTask:
         folder = data / "train" / "music"
         self.music = load(folder, rate, 0)[0] if folder.is_dir() else Pool([])
 
-    def start(self, codec: MdctRvq, generator: Generator) -> None:
+    def start(self, codec: MdctRvqCodec, generator: Generator) -> None:
         """Weights, projection and codebooks from crops of two seconds."""
         hop, rate = codec.config.hop, codec.config.rate
         samples = self._crops(self.start_crops, 2 * rate // hop * hop, generator)
@@ -85,7 +85,7 @@ class MdctRvqTask:
         decibels = torch.rand(size, 1, generator=generator) * 18 - 15
         return samples * 10 ** (decibels / 20)
 
-    def losses(self, codec: MdctRvq, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+    def losses(self, codec: MdctRvqCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
         """Log-mel at three of the scales, compressed complex spectra, weighted MDCT and commitment."""
         net, device = codec.net, codec.net.weight.device
         # The loop's choice of precision goes to the networks alone: spectra and code search need float32.
@@ -104,7 +104,7 @@ class MdctRvqTask:
             loss = mel + 100 * compressed + 0.3 * shape + 0.1 * commitment
         return {"loss": loss, "mel": mel, "compressed": compressed, "shape": shape, "commitment": commitment}
 
-    def validate(self, codec: MdctRvq) -> dict[str, float]:
+    def validate(self, codec: MdctRvqCodec) -> dict[str, float]:
         """Mean mel distance (nepers) and SI-SDR (dB) of the held-out clips at several numbers of codebooks."""
         figures: dict[str, float] = {}
         for books in [n for n in RATES if n <= codec.config.books]:
@@ -117,10 +117,11 @@ class MdctRvqTask:
             figures |= {f"mel_{books}": sum(mel) / len(mel), f"si_sdr_{books}": sum(ratio) / len(ratio)}
         return figures
 
-    def sample(self, codec: MdctRvq, folder: Path, step: int) -> None:
+    def sample(self, codec: MdctRvqCodec, folder: Path, step: int) -> None:
         """Spectrograms of one held-out clip: the original, then few and all codebooks, one below the other."""
         target = self.clips[0].to(codec.net.weight.device).unsqueeze(0)
-        signals = [target] + [reconstruct(codec.net, target, n) for n in (min(4, codec.config.books), codec.config.books)]
+        few, all_books = min(4, codec.config.books), codec.config.books
+        signals = [target] + [reconstruct(codec.net, target, n) for n in (few, all_books)]
         spectra = self.distance.to(target.device).scales["512"]
         pictures = [20 / np.log(10) * spectra(x)[0].abs().clamp(min=1e-6).log().cpu().numpy()[::-1] for x in signals]
         levels = np.clip((np.concatenate(pictures) + 100) * (255 / 100), 0, 255).astype(np.uint8)
