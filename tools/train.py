@@ -60,6 +60,7 @@ class Recipe:
         ema: decay of the averaged weights per step.
         validate_every, save_every: steps.
         seed: of every random choice.
+        data, hardware: for the card of the weights: training media with their licences, and what it was trained on.
     """
 
     name: str
@@ -75,6 +76,8 @@ class Recipe:
     validate_every: int = 1000
     save_every: int = 500
     seed: int = 1
+    data: str = ""
+    hardware: str = "one CPU thread"
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""
@@ -96,7 +99,9 @@ class Run:
         self.task.load(data, self.generator)
         self.codec = recipe.make().to(self.device)
         self.parameters = [p for p in self.codec.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True
+        )
         self.step, self.seconds = 0, 0.0
         self.average: list[Tensor] = []
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +49,21 @@ def find(codec: str, digest: bytes | None = None) -> Entry | None:
         if entry.codec == codec and (entry.default if digest is None else entry.digest[:16] == digest.hex()):
             return entry
     return None
+
+
+def register(path: Path, entry: Entry) -> None:
+    """Add an entry to a registry file, as the default of its codec where it is one; other entries stay."""
+    table = tomllib.loads(path.read_text()) if path.exists() else {}
+    rows = [row for row in table.get("weights", []) if row["digest"] != entry.digest]
+    for row in rows:
+        if entry.default and row["codec"] == entry.codec:
+            row["default"] = False
+    lines = []
+    for row in [*rows, asdict(entry)]:
+        lines.append("[[weights]]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in row.items()]
+        lines.append("")
+    path.write_text("\n".join(lines))
 
 
 def canonical(config: Mapping[str, Any]) -> str:

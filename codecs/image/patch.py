@@ -198,4 +198,4 @@ def _split(picture: Picture) -> tuple[np.ndarray, np.ndarray | None]:
     planes = picture.pixels.shape[2]
     alpha = picture.pixels[:, :, -1] if planes in (2, 4) else None
     colour = picture.pixels[:, :, : 3 if planes > 2 else 1]
-    return np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3))), alpha
+    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3))), alpha

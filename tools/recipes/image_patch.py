@@ -1,6 +1,6 @@
 """Training of image/patch: a start from linear algebra, then rate and distortion jointly over all rates.
 
-    python -m triptych.tools.train image_patch.default --data DATA --out runs/image-patch --export weights
+python -m triptych.tools.train image_patch.default --data DATA --out runs/image-patch --export weights
 """
 
 import math
@@ -119,7 +119,12 @@ class PatchTask:
         # Divided by the square root of lambda so that low rates, whose loss is small, count as much as high ones.
         balance = 0.1 / weight.sqrt() if codec.config.lambdas else 1.0
         loss = (((bits + side_bits) / count + weight * error) * balance.clamp(max=3.0)).mean()
-        return {"loss": loss, "bpp": ((bits + side_bits) / count).mean(), "side": (side_bits / count).mean(), "mse": error.mean()}
+        return {
+            "loss": loss,
+            "bpp": ((bits + side_bits) / count).mean(),
+            "side": (side_bits / count).mean(),
+            "mse": error.mean(),
+        }
 
     def validate(self, codec: PatchCodec) -> dict[str, float]:
         """Bits per pixel (cross-entropy) and PSNR at three rates, and the loss over all rate points."""

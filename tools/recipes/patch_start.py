@@ -88,7 +88,12 @@ def _start_rows(net: PatchNet, y: Tensor, z: Tensor, generator: Generator) -> No
         chosen = second[:, channel] > 0
         kernel, _ = ridge(near[chosen], wanted[chosen, channel : channel + 1])
         net.means.near.weight[channel] = kernel.reshape(low, 3, 3)
-    means = torch.cat([net.means.update(f, torch.zeros(len(f), net.config.context, *f.shape[2:]), r) for f, r in zip(first.split(64), residual.split(64), strict=True)])
+    means = torch.cat(
+        [
+            net.means.update(f, torch.zeros(len(f), net.config.context, *f.shape[2:]), r)
+            for f, r in zip(first.split(64), residual.split(64), strict=True)
+        ]
+    )
     left = _rows(y - (first * half + means * (1 - half)))
     noise = torch.rand(left.shape, generator=generator) - 0.5
     weight, offset = ridge(wide, (left + noise).abs().clamp(min=1e-4).log() + LOG_GAUSS)

@@ -1,0 +1,127 @@
+"""Codecs with their weights: load by name or by the digest in a file, export after training."""
+
+import dataclasses
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .. import weights
+from ..bitstream import Track
+from ..bitstream.errors import UnknownCodec, WrongModel
+from ..codecs.base import Codec
+from ..codecs.registry import build, codec_class
+
+if TYPE_CHECKING:
+    from .train import Recipe
+
+
+def from_file(path: Path) -> Codec:
+    """The codec of a weights file, ready to encode and decode; raises OSError, ValueError for other files."""
+    metadata, tensors = weights.read(path)
+    codec = build(metadata["codec"], metadata["config"])
+    try:
+        codec.import_state({name: torch.from_numpy(array) for name, array in tensors.items()})
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"{path} does not hold the tensors of {codec.id}: {error}") from error
+    codec.identity = _identity(codec, metadata["config"], tensors)
+    return codec.eval().requires_grad_(False)
+
+
+def _identity(codec: Codec, config: dict, tensors: dict[str, np.ndarray]) -> bytes:
+    used = {name: tensors[name] for name in codec.decoder_state()}
+    return weights.digest(codec.id, codec.profile, config, used)
+
+
+@lru_cache(maxsize=4)
+def load(name: str, path: Path | None = None) -> Codec:
+    """The codec of this name with its default weights, or with those of a weights file.
+
+    Raises:
+        UnknownCodec: no codec has this name.
+        WrongModel: the weights file is for another codec, or none ships.
+        OSError, ValueError: the weights file cannot be read.
+    """
+    cls = codec_class(name)
+    if path is not None:
+        codec = from_file(path)
+        if codec.id != name:
+            raise WrongModel(f"{path} holds weights of {codec.id}, not of {name}")
+        return codec
+    entry = weights.find(name)
+    if entry is not None:
+        return from_file(entry.path)
+    codec = cls()
+    if codec.decoder_state():
+        raise WrongModel(f"no weights of {name} are installed")
+    return codec.eval()
+
+
+@lru_cache(maxsize=4)
+def _installed(name: str, digest: bytes) -> Codec | None:
+    entry = weights.find(name, digest)
+    return None if entry is None else from_file(entry.path)
+
+
+def load_for(track: Track, path: Path | None = None) -> Codec:
+    """The codec that a track needs, found by the digest in its header.
+
+    Raises:
+        UnknownCodec: no codec of this name and profile is known.
+        WrongModel: its weights are not at hand, or the weights file given is another.
+    """
+    cls = codec_class(track.codec)
+    if track.profile != cls.profile:
+        raise UnknownCodec(f"the file uses profile {track.profile} of {track.codec}, this version knows {cls.profile}")
+    if not any(track.digest):
+        return load(track.codec)
+    codec = load(track.codec, path) if path is not None else _installed(track.codec, track.digest)
+    if codec is None or codec.identity[:8] != track.digest:
+        raise WrongModel(
+            f"the file needs weights {track.digest.hex()} of {track.codec}, which are not installed; "
+            "give their weights file with --weights"
+        )
+    return codec
+
+
+def export(codec: Codec, folder: Path, recipe: "Recipe", steps: int, seconds: float) -> Path:
+    """Write a frozen codec's weights, their line in the registry and their card into a folder.
+
+    The new weights become the default of their codec; other entries stay.
+    """
+    config = dataclasses.asdict(codec.config)
+    tensors = {name: value.numpy(force=True) for name, value in codec.export_state().items()}
+    codec.identity = _identity(codec, config, tensors)
+    name = f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}"
+    path = folder / f"{name}.safetensors"
+    weights.save(path, codec.id, codec.profile, config, tensors)
+    entry = weights.Entry(
+        codec.id, codec.profile, path.name, codec.identity.hex(), os.path.getsize(path), "Apache-2.0", recipe.name, True
+    )
+    weights.register(folder / "registry.toml", entry)
+    path.with_suffix(".md").write_text(_card(codec, recipe, entry, steps, seconds))
+    return path
+
+
+def _card(codec: Codec, recipe: "Recipe", entry: weights.Entry, steps: int, seconds: float) -> str:
+    parameters = sum(p.numel() for p in codec.parameters())
+    return f"""# {entry.file.removesuffix(".safetensors")}
+
+Weights of `{codec.id}`, profile {codec.profile}.
+
+| | |
+|---|---|
+| digest | `{entry.digest}` |
+| size | {entry.bytes:,} bytes, {parameters:,} parameters, half precision |
+| licence | {entry.licence} |
+| recipe | `{recipe.name}` |
+| trained | {steps:,} steps of batch {recipe.batch}, {seconds / 3600:.2f} hours, {recipe.hardware} |
+| command | `python -m triptych.tools.train {recipe.name} --data DATA --out RUN --export weights` |
+
+## Data
+
+{recipe.data}
+"""
