@@ -12,11 +12,11 @@ demo: .venv/installed
 	.venv/bin/python -m triptych.tools.demo --out demo
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/pytest
 
 # The tests whose optional packages are missing skip themselves; all others must pass on the core requirements.
 test-core: .venv-core/installed
-	.venv-core/bin/python -m pytest
+	.venv-core/bin/pytest
 
 lint: .venv/installed
 	.venv/bin/ruff check .

@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the extension chooses the format; default: IN with .png, .wav or .mp4; a name without extension is a"
         " folder of PNG frames for a film; - for standard output",
     )
-    parser.add_argument("--memory", type=console.number(0.01, 4096), default=8.0, metavar="GIB", help="default: 8")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file, when the file needs others")
+    parser.add_argument(
+        "--memory", type=console.number(0.01, 4096), default=8.0, metavar="GIB", help="most to be used; default: 8"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
 
 
@@ -53,7 +56,8 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
     else:
         check_output(target, arguments.force, kind is Clip and not Path(target).suffix)
     with console.progress_bar() as progress:
-        signal = pipeline.decode(data, memory=round(arguments.memory * 2**30), progress=progress)
+        memory = round(arguments.memory * 2**30)
+        signal = pipeline.decode(data, memory=memory, progress=progress, weights=arguments.weights)
     if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
         console.note(f"{target}: this format has no sound, the sound track is left out")
     media.write(target, signal, arguments.force)

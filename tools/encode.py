@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import console
 from .errors import UsageError
-from .files import STANDARD, check_output, special, whole
+from .files import STANDARD, special, whole
 
 SUFFIX = ".trip"
 
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", help="what Pillow, soundfile or PyAV read; - for standard input")
     parser.add_argument("output", metavar="OUT", nargs="?", help="default: IN with .trip; - for standard output")
     parser.add_argument("--codec", help="default: the one for this kind of input; see triptych codecs")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file instead of those that ship")
     parser.add_argument("--quality", type=console.number(0, 100), default=50.0, metavar="0..100", help="default: 50")
     parser.add_argument("--effort", type=console.number(0, 10, True), default=3, metavar="0..10", help="default: 3")
     parser.add_argument(
@@ -37,8 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError("an encoded file is not written to a terminal: name an output file")
     if arguments.codec is not None:
         _check_codec(arguments.codec)
-    if target != STANDARD:
-        check_output(target, arguments.force)
     from . import media
 
     signal = media.read(source, console.note)
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         console.progress_bar() as progress,
     ):
         options = Options(arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed)
-        pipeline.encode(signal, stream, arguments.codec, options)
+        pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
         stream.flush()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ..bitstream.header import MAGIC
 from ..codecs.signals import Clip, Picture, Sound
 from . import media_image, media_sound, media_video
 from .errors import MediaError
@@ -51,6 +52,8 @@ def recognise(data: bytes, name: str) -> str | None:
     if not data:
         raise MediaError(f"{name}: is empty (zero bytes)")
     head = data[:16]
+    if head.startswith(MAGIC):
+        raise MediaError(f"{name}: is a Triptych file already")
     if head[:4] == b"RIFF":
         return {b"WEBP": "image", b"WAVE": "audio"}.get(head[8:12], "video")
     if head[4:8] == b"ftyp":

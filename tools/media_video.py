@@ -18,6 +18,7 @@ CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".y4m": "yuv4mpe
 CRF = 12  # visually lossless
 LIMIT = 6 << 30  # bytes of decoded frames that are held in memory
 ODD_RATE = Fraction(25)
+PADDING = 4096  # samples that a lossy encoder may add at the end beyond the stated length
 BT601, LIMITED = 6, 1  # colour matrix and range as numbers of ITU-T H.273
 
 
@@ -127,7 +128,12 @@ def _read_sound(container: av.container.InputContainer, name: str, note: Callabl
     parts = [part.to_ndarray() for part in _resampled(container, stream, resampler)]
     if not parts:
         return None
-    return media_sound.checked(np.concatenate(parts, axis=1), stream.rate, name, note)
+    samples = np.concatenate(parts, axis=1)
+    if stream.duration is not None:
+        stated = round(stream.duration * stream.time_base * stream.rate)
+        if 0 < samples.shape[1] - stated <= PADDING:
+            samples = samples[:, :stated]
+    return media_sound.checked(samples, stream.rate, name, note)
 
 
 def _resampled(

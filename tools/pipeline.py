@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, SymbolMismatch, Track, Unit, Weights, Writer
 from ..bitstream.header import OWN_NETWORK
-from ..codecs.base import Codec, Options
+from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import CODECS, DEFAULTS
 from ..codecs.signals import Clip, Picture, Signal, Sound
 from . import models
@@ -20,15 +22,22 @@ SOUND_SHARE = 0.1  # of the progress of a film
 MISMATCH = "the file is intact, but this computer derived other symbols than the encoder did"
 
 
-def encode(signal: Signal, out: BinaryIO, codec_id: str | None = None, options: Options | None = None) -> None:
+def encode(
+    signal: Signal,
+    out: BinaryIO,
+    codec_id: str | None = None,
+    options: Options | None = None,
+    weights: Path | None = None,
+) -> None:
     """Write `signal` as a .trip file to `out`, which is only appended to.
 
-    `codec_id` chooses the codec, None the default of the signal's kind. A Clip with sound becomes two tracks: the
-    frames by that codec, the sound by the default codec for sounds. Raises UsageError for a codec that is unknown or
-    made for another kind of signal, WrongModel where no weights are at hand.
+    `codec_id` chooses the codec, None the default of the signal's kind; `weights` names a weights file for it. A Clip
+    with sound becomes two tracks: the frames by that codec, the sound by the default codec for sounds. Raises
+    UsageError for a codec that is unknown or made for another kind of signal, WrongModel where no weights are at hand.
     """
     options = options or Options()
-    parts = _parts(signal, codec_id, options)
+    codec = _loaded(lambda: models.load(choose(signal, codec_id), weights))
+    parts = _parts(signal, codec, options)
     opened = []
     for codec, part, choice in parts:
         track, plan = codec.open(part, choice)
@@ -44,18 +53,20 @@ def decode(
     source: BinaryIO | bytes,
     limits: Limits | None = None,
     memory: int = MEMORY,
-    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    progress: Callable[[float, str], None] = silent,
+    weights: Path | None = None,
 ) -> Signal:
     """Read a .trip file of one picture, one sound or one film.
 
-    Every track's memory need is compared with `memory` (bytes) before anything is decoded. Raises a TripError: among
-    them OverLimit, WrongModel where the weights are not at hand, SymbolMismatch.
+    The weights are found by their digest, or taken from the file `weights` when its digest is the right one. Every
+    track's memory need is compared with `memory` (bytes) before anything is decoded. Raises a TripError: among them
+    OverLimit, WrongModel where the weights are not at hand, SymbolMismatch.
     """
     reader = Reader(source, limits or Limits())
     order = _order(reader.tracks)
     codecs = []
     for track in reader.tracks:
-        codec = models.load_for(track)
+        codec = _loaded(partial(models.load_for, track, weights))
         need = codec.memory(track)
         if need > memory:
             wants = f"{need / 2**30:.1f} GiB of memory"
@@ -84,9 +95,16 @@ def choose(signal: Signal, codec_id: str | None) -> str:
     return codec_id
 
 
-def _parts(signal: Signal, codec_id: str | None, options: Options) -> list[tuple[Codec, Signal, Options]]:
+def _loaded(load: Callable[[], Codec]) -> Codec:
+    """Load a codec; a weights file that is none becomes a UsageError."""
+    try:
+        return load()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _parts(signal: Signal, codec: Codec, options: Options) -> list[tuple[Codec, Signal, Options]]:
     """What is coded by which codec, in track order, each with its share of the progress."""
-    codec = models.load(choose(signal, codec_id))
     if not isinstance(signal, Clip) or signal.sound is None:
         return [(codec, signal, options)]
     report = options.progress
@@ -94,7 +112,7 @@ def _parts(signal: Signal, codec_id: str | None, options: Options) -> list[tuple
     sound = replace(options, progress=lambda done, text: report(1 - SOUND_SHARE + done * SOUND_SHARE, text))
     return [
         (codec, replace(signal, sound=None), picture),
-        (models.load(DEFAULTS["audio"]), signal.sound, sound),
+        (_loaded(lambda: models.load(DEFAULTS["audio"])), signal.sound, sound),
     ]
 
 
