@@ -15,6 +15,7 @@ from .order import Order
 from .source import Source
 
 START = len(MAGIC) + 1  # offset of the first chunk
+OPTIONAL = frozenset(bytes((byte,)) for byte in b"abcdefghjklnopqrstuvwxyz")  # small letters without a meaning yet
 Step = tuple[Entry, Unit | Weights | None]
 
 
@@ -47,8 +48,7 @@ class Walk:
         self._order = Order(self.tracks, limits)
         self._entries, self._entries_length, self._end = sha256(), 0, START
         while self._next is not None and self._next.tag == b"m":
-            self._pass(self._next, True)
-            self._advance()
+            self._aside(self._next)
 
     def _first(self) -> Head:
         head = read_head(self._source, self._limits)
@@ -70,17 +70,20 @@ class Walk:
 
     def _headers(self) -> tuple[Track, ...]:
         tracks: list[Track] = []
-        head = self._next
-        while head is not None and (head.tag == b"H" or (head.tag.islower() and head.tag not in b"im")):
-            if head.tag == b"H":
-                payload = read_body(self._source, head)
-                tracks.append(parse_header(payload, head.payload, self._limits))
-                check_count(len(tracks), self._limits, head.offset)
-            else:
-                pass_body(self._source, head, 0, True)
-            head = read_head(self._source, self._limits)
-        self._next = head
+        while self._next is not None and (self._next.tag == b"H" or self._next.tag in OPTIONAL):
+            head = self._next
+            if head.tag in OPTIONAL:
+                self._aside(head)
+                continue
+            tracks.append(parse_header(read_body(self._source, head), head.payload, self._limits))
+            check_count(len(tracks), self._limits, head.offset)
+            self._advance()
         return tuple(tracks)
+
+    def _aside(self, head: Head) -> None:
+        """Deal with a chunk that yields no item, before the walk proper."""
+        list(self._salvaged(head, True, True))
+        self._advance()
 
     def _advance(self) -> None:
         try:
