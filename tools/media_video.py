@@ -8,9 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
+from PIL import Image
 
-from ..codecs.signals import Clip, Picture, Sound
-from . import media_image, media_sound
+from ..codecs.signals import Clip, Sound
+from . import media_sound
 from .errors import MediaError
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".y4m")
@@ -56,7 +57,7 @@ def write(path: Path, suffix: str, clip: Clip, name: str) -> None:
 def write_frames(folder: Path, clip: Clip) -> None:
     """Write every frame as a numbered PNG, and the sound as sound.wav, into an existing folder."""
     for number, frame in enumerate(clip.frames, 1):
-        media_image.write(folder / f"{number:06d}.png", ".png", Picture(frame), folder.name)
+        Image.fromarray(frame).save(folder / f"{number:06d}.png", compress_level=1)
     if clip.sound is not None:
         media_sound.write(folder / "sound.wav", ".wav", clip.sound, folder.name)
 
@@ -158,11 +159,11 @@ def _write_coded(container: av.container.OutputContainer, clip: Clip, suffix: st
     depth = "yuv444p" if height % 2 or width % 2 else "yuv420p"
     encode_x264(container, clip, {"crf": str(CRF), "preset": "fast"}, depth)
     if sound_stream is not None:
-        _write_sound(container, sound_stream, clip.sound)
+        write_sound(container, sound_stream, clip.sound)
 
 
-def _write_sound(container: av.container.OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
-    """Feed one stream with the samples in its own format."""
+def write_sound(container: av.container.OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
+    """Encode a whole sound into one stream of an open container."""
     samples = np.clip(sound.samples, -1.0, 1.0)
     if stream.format.name == "s16":
         packed = np.clip(np.rint(samples.T * 32768.0), -32768, 32767).astype(np.int16).reshape(1, -1)
