@@ -95,7 +95,7 @@ def test_rate_is_size():
 def test_calls_of_different_models_keep_their_order():
     rng = np.random.default_rng(1)
     calls = [(rng.integers(0, n, (3, n)).astype(np.int32), uniform(n).at(0, (3, n))) for n in (2, 5, 7, 256)]
-    decoded, bits, data = through(calls)
+    decoded, bits, _ = through(calls)
     assert all((a == b).all() for a, (b, _) in zip(decoded, calls, strict=True))
     assert bits == pytest.approx(sum(3 * n * np.log2(n) for n in (2, 5, 7, 256)), rel=1e-5)
     assert through([(np.zeros((0, 4), np.int32), uniform(9).at(0, (0, 4)))])[2] == b""

@@ -139,8 +139,11 @@ class Run:
     def precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def choose_precision(self) -> None:
-        """Time a forward and backward pass in float32 and in bfloat16 and keep the faster: machines differ."""
+    def choose_precision(self, wanted: str) -> None:
+        """Use float32 or bfloat16, or for "auto" the faster of one pass each: machines differ."""
+        if wanted != "auto":
+            self.bf16 = wanted == "bfloat16"
+            return
         batch, times = self.task.batch(self.recipe.batch, Generator().manual_seed(0)), []
         for self.bf16 in (False, True):
             for _ in range(2):
@@ -192,9 +195,9 @@ class Run:
             self.task.sample(self.codec, self.out, self.step)
             self.codec.train()
 
-    def train(self, minutes: float) -> None:
+    def train(self, minutes: float, precision: str = "auto") -> None:
         """Train until the schedule or the time is over, with validation and checkpoints on the way."""
-        self.choose_precision()
+        self.choose_precision(precision)
         begin, before = time.monotonic(), self.seconds
         sums: dict[str, float] = {}
         while self.step < self.recipe.steps and time.monotonic() - begin < minutes * 60:
@@ -252,6 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--export", type=Path, help="freeze the averaged weights and write them into this folder")
     options = parser.parse_args(arguments)
     if options.threads:
@@ -264,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         run.start()
     if options.minutes > 0:
-        run.train(options.minutes)
+        run.train(options.minutes, options.precision)
     if options.export:
         from .models import export
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...entropy import ROWS, sigma
-from ..blocks import DepthConvBlock, gate, interpolate_rows, pointwise
+from ..blocks import DepthConvBlock, gate, interpolate_rows, pointwise, straight_through_round
 
 PATCH = 16
 GREY = 64.0  # networks see and give grey levels in units of this
@@ -124,7 +124,10 @@ class Means(nn.Module):
 
 
 class RowHead(nn.Module):
-    """The float twin of the integer linear head: table row of every latent from z, one linear map."""
+    """The float twin of the integer linear head: table row of every latent from z, one linear map.
+
+    Its weights are rounded to 255 levels per output in the forward pass, as freezing will round them.
+    """
 
     def __init__(self, config: PatchConfig) -> None:
         super().__init__()
@@ -134,7 +137,9 @@ class RowHead(nn.Module):
     def forward(self, z: Tensor, point: Tensor) -> Tensor:
         """Integer z [B, side, h/2, w/2] to fractional rows 0 .. 63, [B, latents, h, w]."""
         bias = interpolate_rows(self.bias, point)[:, :, None, None]
-        rows = F.conv2d(z, self.weight[:, :, None, None]) + bias
+        scale = self.weight.detach().abs().amax(1, keepdim=True).clamp(min=1e-9) / 127
+        weight = straight_through_round(self.weight / scale) * scale
+        rows = F.conv2d(z, weight[:, :, None, None]) + bias
         return F.pixel_shuffle(rows, 2).clamp(0, ROWS - 1)
 
 

@@ -20,6 +20,12 @@ from .packs import pictures
 from .patch_start import start_net
 
 
+DATA = """456 photographs, 264 megapixels, of which every 60th is kept for validation; reduced from larger originals, WebP
+quality 95. Sources and licences: CID22 (CC-BY-SA-4.0), CLIC 2025 validation (Unsplash licence), and the wallpapers of
+elementary, Budgie, Deepin, KDE Plasma, Ubuntu MATE, Pop!_OS, MATE, Lomiri and UKUI (CC0, CC-BY-4.0, CC-BY-SA-3.0/4.0,
+Unsplash, Pexels or GPL-2+, by picture). Kodak is not among them."""
+
+
 def default() -> Recipe:
     """The small model, 256x256 crops."""
     return Recipe(
@@ -31,6 +37,7 @@ def default() -> Recipe:
         lr=1e-3,
         warmup=200,
         validate_every=1500,
+        data=DATA,
     )
 
 
@@ -40,7 +47,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="image_patch.smoke",
         make=lambda: PatchCodec(config),
-        task=lambda: PatchTask(crop=64, start_crops=64),
+        task=lambda: PatchTask(crop=64, start_crops=64, count_crops=16),
         steps=20,
         batch=2,
         lr=1e-3,
@@ -73,18 +80,24 @@ def quantised(net: PatchNet, y: Tensor, point: Tensor, generator: Generator) -> 
     return quantised_y, bits.sum((1, 2, 3)), side_bits.sum((1, 2, 3))
 
 
+def _middle(picture: np.ndarray, most: int) -> np.ndarray:
+    """The centre of a picture, its sides multiples of 32 and at most `most`."""
+    height, width = (min(most, side // 32 * 32) for side in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
 class PatchTask:
     """Pictures in memory, random crops, bits per pixel plus lambda times the squared error."""
 
-    def __init__(self, crop: int, start_crops: int = 600) -> None:
-        self.crop, self.start_crops = crop, start_crops
+    def __init__(self, crop: int, start_crops: int = 600, count_crops: int = 800) -> None:
+        self.crop, self.start_crops, self.count_crops = crop, start_crops, count_crops
 
     def load(self, data: Path, generator: Generator) -> None:
-        """Training pictures from `train/images`; every 60th is kept for validation, as its central 512x512."""
+        """Training pictures from `train/images`; every 60th is kept for validation, its centre only."""
         found = [p for p in pictures(data / "train" / "images") if min(p.shape[:2]) >= self.crop]
         self.pictures = [p for i, p in enumerate(found) if i % 60]
-        middle = [p[(p.shape[0] - 512) // 2 :, (p.shape[1] - 512) // 2 :][:512, :512] for p in found[::60]]
-        self.held = [p for p in middle if p.shape[:2] == (512, 512)]
+        self.held = [_middle(p, 512) for p in found[::60]]
 
     def batch(self, size: int, generator: Generator) -> Tensor:
         """Random crops, mirrored at random: uint8 [size, 3, crop, crop]."""
@@ -157,13 +170,13 @@ class PatchTask:
         strip = (torch.cat(columns, 3)[0].permute(1, 2, 0) + 127.5).round().clamp(0, 255).byte().numpy()
         Image.fromarray(strip).save(folder / "sample.png")
 
-    def finish(self, codec: PatchCodec, crops: int = 800) -> None:
+    def finish(self, codec: PatchCodec) -> None:
         """Freeze with z counted on training crops at every rate point, smoothed by its trained Gaussian."""
         net, config = codec.net, codec.config
         generator = Generator().manual_seed(7)
         values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1).float()
         counts = np.zeros((config.points, config.side, len(values)), dtype=np.int64)
-        for start in range(0, crops, 8):
+        for _ in range(0, self.count_crops, 8):
             pixels = self.batch(8, generator).float() - 127.5
             for number in range(config.points):
                 z = net.hyper(net.latents(pixels, torch.full((8,), float(number)))).round()
