@@ -8,7 +8,7 @@ class Cursor:
     """Fields of `data` in turn; `base` is the offset of its first byte in the file. Every error is Malformed."""
 
     def __init__(self, data: bytes | bytearray, base: int) -> None:
-        self._data = data
+        self._data = memoryview(data)  # slicing a bytearray would copy once more
         self._base = base
         self._position = 0
 

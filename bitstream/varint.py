@@ -20,7 +20,7 @@ def encode(value: int, most: int = COUNT) -> bytes:
     return bytes(out)
 
 
-def decode(data: bytes | bytearray, start: int, most: int = COUNT) -> tuple[int, int]:
+def decode(data: bytes | memoryview, start: int, most: int = COUNT) -> tuple[int, int]:
     """Read a number at `start`; returns it and the position after it; raises Malformed unless in shortest form."""
     value = 0
     for position in range(start, start + most):

@@ -172,6 +172,17 @@ def metadata(text):
     return values
 
 
+def chunk(fields):
+    """Read tag and length, check the checksum; returns the tag and the payload."""
+    start, tag = fields.at, chr(fields.take(1, "chunk")[0])
+    fields.say(tag)
+    need(tag.isascii() and tag.isalpha(), "a chunk without a tag")
+    stop = fields.number("payload length", 5) + fields.at
+    need(stop + 4 <= fields.end, "truncated")
+    need(zlib.crc32(fields.data[start:stop]).to_bytes(4, "little") == fields.data[stop : stop + 4], "damaged")
+    return tag, Fields(fields.data, fields.at, stop, fields.notes)
+
+
 def read(data):
     """Return tracks, items, metadata and the notes on every field of a file; raises Bad."""
     notes, tracks, passed, seen, values = [], [], [], "", {}
@@ -180,15 +191,9 @@ def read(data):
     need(fields.take(1, "version")[0] >> 4 == 1, "version")
     fields.say(f"1.{data[4] & 15}")
     while fields.at < len(data):
-        start, tag = fields.at, chr(fields.take(1, "chunk")[0])
-        fields.say(tag)
-        need(tag.isascii() and tag.isalpha(), "a chunk without a tag")
-        length = fields.number("payload length", 5)
-        body, stop = fields.at, fields.at + length + 4
-        need(stop <= len(data), "truncated")
-        crc = zlib.crc32(data[start : stop - 4]).to_bytes(4, "little")
-        need(crc == data[stop - 4 : stop], "damaged")
-        inside = Fields(data, body, stop - 4, notes)
+        start = fields.at
+        tag, inside = chunk(fields)
+        stop = inside.end + 4
         need(seen or tag == "H", "the first chunk is no header")
         if tag == "H":
             need(set(seen) <= {"H"}, "a late header")
@@ -203,10 +208,10 @@ def read(data):
             index(inside, tracks, passed, stop - start)
         elif tag == "m":
             need("m" not in seen, "metadata twice")
-            values = metadata(inside.take(length, "metadata"))
+            values = metadata(inside.take(inside.end - inside.at, "metadata"))
         else:
             need(tag.islower(), "an unknown critical chunk")
-            inside.take(length, "unknown, skipped")
+            inside.take(inside.end - inside.at, "unknown, skipped")
         inside.done()
         seen += tag if tag in "HDWim" else ""
         fields.at = stop - 4

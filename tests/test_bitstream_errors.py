@@ -11,7 +11,9 @@ from triptych.bitstream import (
     AudioMedia,
     Colour,
     Damaged,
+    Entry,
     ImageMedia,
+    Index,
     Limits,
     Malformed,
     NotOurs,
@@ -27,6 +29,8 @@ from triptych.bitstream import (
     Weights,
     Writer,
 )
+from triptych.bitstream.chunk import pack
+from triptych.bitstream.index import pack_entry, pack_index
 
 CLASSES = [
     "NotOurs",
@@ -249,3 +253,37 @@ def test_an_index_that_lies_is_noticed_when_read():
 
 def test_the_contract_of_the_video_example():
     assert not VIDEO.exact and Reader(EXAMPLES["video"]()).tracks[0] == VIDEO
+
+
+def with_index(entries):
+    """A sound file whose index was replaced; the walk would refuse it."""
+    data = EXAMPLES["audio"]()
+    index = Reader(data).index()
+    end = index[-1].offset + index[-1].size
+    return data[:end] + pack(b"i", pack_index(b"".join(entries)))
+
+
+def test_a_trusted_index_is_not_trusted_blindly():
+    data = EXAMPLES["audio"]()
+    index = Reader(data).index()
+    first = pack_entry(Entry(index[0].offset, index[0].size, 0, 24000, False), 5)
+    with pytest.raises(Malformed, match="key unit"):
+        Reader(with_index([first])).seek(0, 0, trust=True)
+    with pytest.raises(Malformed, match="agree"):
+        list(Reader(with_index([first])))
+    walked = Reader(data).index()
+    behind = pack_entry(Entry(index[0].offset, len(data), 0, 24000, True), 5)
+    for damaged in (with_index([behind]), with_index([first[:-1]]), data[:-1] + b"\0"):
+        with pytest.raises(TripError):  # found from the end it is nothing, so the walk decides
+            Reader(damaged).index(trust=True)
+    with pytest.raises(OverLimit):
+        Reader(data, Limits(units=2)).index(trust=True)
+    assert Reader(data[: walked[-1].offset + walked[-1].size]).index(trust=True) == walked
+
+
+def test_an_index_is_a_sequence():
+    index = Reader(EXAMPLES["video"]()).index()
+    assert index[1:3] == Index([index[1], index[2]]) and index[-1] == list(index)[-1]
+    assert index != Index() and index[0].weights and index[0].outputs is None
+    with pytest.raises(IndexError):
+        index[len(index)]

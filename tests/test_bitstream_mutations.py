@@ -113,7 +113,7 @@ def test_mutated_files():
         for number in range(FILES):
             if number % 1000 == 0:
                 tracemalloc.start()
-            elif number % 1000 == 400:  # tracing costs most of the time
+            elif number % 1000 == 250:  # tracing costs most of the time
                 tracemalloc.stop()
             data = (mutate_bytes if number % 4 == 0 else mutate_chunks)(rng, rng.choice(files))
             traced = tracemalloc.is_tracing()
@@ -181,3 +181,20 @@ def test_the_index_keeps_to_the_stated_memory():
     finally:
         tracemalloc.stop()
     assert len(index) == units and peak < 128 * units
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_whole_units_keep_to_the_stated_memory(piped):
+    _, header = split(EXAMPLES["audio"]())[0]
+    limits = Limits(chunk=1 << 22, header=256, metadata=16, units=8, streams=8, groups=8, tracks=1)
+    data = join(b"\xd3TRP\x10", [(b"H", header.replace(varint.encode(48101), b"\0"))])
+    body = bytes(limits.chunk - 4)
+    data += join(b"", [(b"D", b"\0\x02\x01\x01" + body)] * 2 + [(b"D", b"\0\x03\x01\x01" + body)])
+    source = Pipe(data, 0) if piped else data
+    tracemalloc.start()
+    try:
+        sizes = [len(item.streams[0]) for item in Reader(source, limits)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sizes == [len(body)] * 3 and peak < 4 * limits.chunk < limits.memory()

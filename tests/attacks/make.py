@@ -120,10 +120,6 @@ def _fields() -> list[Attack]:
     def head(payload: bytes) -> bytes:
         return START + chunk(b"H", payload) + UNIT
 
-    def still(payload: bytes) -> bytes:
-        return IMAGE + chunk(b"D", payload)
-
-    many = number((1 << 62) + 1)
     return [
         Attack("header-empty", head(b""), "every field of a header is there", "Malformed", "a field of what comes next"),
         Attack("header-trailing", head(header(PICTURE) + b"\0"), "nothing follows the last field", "Malformed", "room to hide something"),
@@ -148,6 +144,15 @@ def _fields() -> list[Attack]:
         Attack("video-rate-zero", head(header(b"\x02\x10\x10\x17\x00\x19\x00\x08\x00")), "rates are at least 1", "Malformed", "a division by zero later"),
         Attack("video-rate-not-reduced", head(header(b"\x02\x10\x10\x17\x00\x32\x02\x08\x00")), "rates are reduced fractions", "Malformed", "one file has many spellings"),
         Attack("video-long-unit", head(header(b"\x02\x10\x10\x17\x00\x19\x01" + number(1 << 30) + b"\x00")), "at most 2^16 frames in a unit", "OverLimit", "a unit that never ends"),
+    ]  # fmt: skip
+
+
+def _items() -> list[Attack]:
+    def still(payload: bytes) -> bytes:
+        return IMAGE + chunk(b"D", payload)
+
+    many = number((1 << 62) + 1)
+    return [
         Attack("unit-empty", still(b""), "every field of a unit is there", "Malformed", "a field of what comes next"),
         Attack("unit-no-track", still(b"\x01\x03\x01data"), "track numbers exist", "Malformed", "an index error"),
         Attack("unit-flag-reserved", still(b"\x00\x0b\x01data"), "reserved bits are zero", "Malformed", "a later meaning is ignored"),
@@ -187,6 +192,11 @@ def _order() -> list[Attack]:
         Attack("total-too-few", totals["total-too-few"] + FINAL, "units add up to the total", "Malformed", "50 samples of chance"),
         Attack("total-too-many", totals["total-too-few"] + FIRST + FINAL, "units add up to the total", "Malformed", "a buffer overflows"),
         Attack("total-short-at-end", totals["total-too-many"] + FIRST + FINAL, "units add up to the total", "Malformed", "50 samples of chance"),
+    ]  # fmt: skip
+
+
+def _extras() -> list[Attack]:
+    return [
         Attack("index-early", AUDIO + index(b"") + FINAL, "the index follows the last unit", "Malformed", "an index of a part"),
         Attack("index-twice", IMAGE + UNIT + GOOD_INDEX + GOOD_INDEX, "there is one index", "Malformed", "two indexes that disagree"),
         Attack("index-wrong-size", IMAGE + UNIT + index(entry(1, len(IMAGE) - 5, UNIT), 5), "an index ends with its own size", "Malformed", "it is not found from the end"),
@@ -210,7 +220,7 @@ def _order() -> list[Attack]:
 
 def attacks() -> list[Attack]:
     """All attack files."""
-    return [*_start(), *_framing(), *_fields(), *_order()]
+    return [*_start(), *_framing(), *_fields(), *_items(), *_order(), *_extras()]
 
 
 def spellings() -> dict[str, bytes]:
