@@ -19,7 +19,6 @@ from ..train import Recipe
 from .packs import pictures
 from .patch_start import start_net
 
-
 DATA = """456 photographs, 264 megapixels, of which every 60th is kept for validation; reduced from larger originals, WebP
 quality 95. Sources and licences: CID22 (CC-BY-SA-4.0), CLIC 2025 validation (Unsplash licence), and the wallpapers of
 elementary, Budgie, Deepin, KDE Plasma, Ubuntu MATE, Pop!_OS, MATE, Lomiri and UKUI (CC0, CC-BY-4.0, CC-BY-SA-3.0/4.0,
@@ -32,7 +31,7 @@ def default() -> Recipe:
         name="image_patch.default",
         make=lambda: PatchCodec(PatchConfig()),
         task=lambda: PatchTask(crop=256),
-        steps=9000,
+        steps=8000,
         batch=8,
         lr=1e-3,
         warmup=200,
@@ -70,10 +69,17 @@ def quantised(net: PatchNet, y: Tensor, point: Tensor, generator: Generator) -> 
     half = checkerboard(y)
     residual = straight_through_round(y - first) * half
     means = first * half + net.means.update(first, features, residual) * (1 - half)
-    noise = torch.rand(y.shape, generator=generator) - 0.5
-    bits = gaussian_bits((y - means).float() + noise.to(y.device), torch.exp(LOG_MIN + LOG_STEP * rows))
+    scale = torch.exp(LOG_MIN + LOG_STEP * rows)
+    rounded = (y - means).detach().float().round()
+    bits = gaussian_bits(rounded, scale)
+    if torch.is_grad_enabled():
+        # Scales are fitted to the rounded residuals that will be coded; latents and means, which rounding leaves without
+        # a gradient, feel the rate through uniform noise instead.
+        noise = (torch.rand(y.shape, generator=generator) - 0.5).to(y.device)
+        soft = gaussian_bits((y - means).float() + noise, scale.detach())
+        bits = bits + soft - soft.detach()
     quantised_y = means + straight_through_round(y - means)
-    noise = (torch.rand(z.shape, generator=generator) - 0.5).to(z.device)
+    noise = (torch.rand(z.shape, generator=generator) - 0.5).to(z.device) if torch.is_grad_enabled() else z - z_float
     nearest = point.round().long()
     scale = torch.exp(net.side_log_scale[nearest])[:, :, None, None]
     side_bits = gaussian_bits(z_float + noise - net.side_mean[nearest][:, :, None, None], scale)
