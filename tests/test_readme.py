@@ -1,0 +1,47 @@
+"""The README tells the truth: its Python runs, its links and commands exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import toys
+
+from triptych.tools import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_python_example_runs(monkeypatch, capsys):
+    toys.install(monkeypatch)
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(program, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("image/patch [")
+
+
+def test_links_lead_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links and all((ROOT / link).exists() for link in links)
+
+
+def test_folders_and_make_targets_exist():
+    folders = re.findall(r"^\| `([\w/]+/)` \|", README, re.MULTILINE)
+    assert len(folders) == 7 and all((ROOT / folder).is_dir() for folder in folders)
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert set(re.findall(r"^make ([\w-]+)", README + contributing, re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("line", re.findall(r"^triptych (.+?)(?:  +#.*)?$", README, re.MULTILINE))
+def test_commands_are_understood(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name, *arguments = line.split()
+    status = cli.main([name, *arguments])
+    expected = 0 if name == "codecs" else 2
+    assert status == expected and ("no such file" in capsys.readouterr().err.lower()) == bool(expected)
+
+
+def test_the_named_python_version_is_that_of_the_package():
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert table["project"]["requires-python"] == ">=3.11" and "Python 3.11 or later" in README
