@@ -16,6 +16,8 @@ import numpy as np
 from measure import machine, psnr, table, trip
 from PIL import Image
 
+import triptych
+
 JPEG = [{"format": "JPEG", "quality": q, "optimize": True} for q in (5, 10, 20, 30, 50, 70, 85, 92)]
 WEBP = [{"format": "WEBP", "quality": q, "method": 6} for q in (0, 10, 25, 40, 60, 75, 85, 93)]
 
@@ -37,17 +39,17 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first pictures")
     options = parser.parse_args()
     paths = sorted(options.folder.glob("*.png"))[: options.limit]
+    triptych.load("image/patch")  # so that no timing includes it
     results: dict[str, list[tuple[float, float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for number, path in enumerate(paths):
+        for path in paths:
             pixels = np.asarray(Image.open(path).convert("RGB"))
             area = pixels.shape[0] * pixels.shape[1]
             for point in range(options.points):
                 quality = 100 * point / (options.points - 1)
                 done = trip(path, Path(folder) / "file.trip", "image/patch", quality)
                 row = (done.size * 8 / area, psnr(pixels, done.signal.pixels), done.encode, done.decode)
-                if number or point:  # the first one loads the networks
-                    results.setdefault(f"image/patch {quality:.1f}", []).append(row)
+                results.setdefault(f"image/patch {quality:.1f}", []).append(row)
             for name, choices in (("JPEG", JPEG), ("WebP", WEBP)):
                 for settings in choices:
                     size, figure, encode, decode = classical(pixels, settings)

@@ -1,5 +1,9 @@
 """The entropy layer: tables, three coders behind one call, escapes, exactness."""
 
+import re
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,8 +45,6 @@ def test_family_rows_sum_and_spread(family):
 
 def test_gaussian_tables_never_change():
     """The tables are part of the file format: a change of a single frequency breaks every file."""
-    import zlib
-
     assert [zlib.crc32(family().frequencies.astype("<i4").tobytes()) for family in (gaussian, laplace)] == FAMILY_CRC
 
 
@@ -133,3 +135,21 @@ def test_misuse_is_refused():
         Encoder().code(np.zeros(3, np.int32), gaussian().at(np.zeros(4, int)))
     with pytest.raises(ValueError, match="escape"):
         Encoder().code(np.array([9]), uniform(9).at(0, (1,)))
+
+
+def test_format_text_makes_the_same_families():
+    """The recipe and the ratios in FORMAT.md, followed to the letter, give the tables in use."""
+    text = (Path(__file__).parents[1] / "bitstream" / "FORMAT.md").read_text()
+    section = text.split("### 9.3 Tables")[1].split("### 9.4")[0]
+    ratios = [int(n) for line in re.findall(r"^ {4}((?: *\d+){8})$", section, re.M) for n in line.split()]
+    assert len(ratios) == 128
+    for family, chosen in ((gaussian(), ratios[:64]), (laplace(), ratios[64:])):
+        for row, q in enumerate(chosen):
+            w, u, t, weights = 2**32, q, q * q // 2**32 if family is gaussian() else 2**32, []
+            while w >= 2**17:
+                weights.append(w)
+                w, u = w * u // 2**32, u * t // 2**32
+            m, total = len(weights), 2 * sum(weights) - weights[0]
+            tail = [1 + weight * (2**24 - 64 - 2 * m) // total for weight in weights[1:]]
+            table = [*tail[::-1], 2**24 - 64 - 2 * sum(tail), *tail, 64]
+            assert family.row(row).tolist() == table and family.firsts[row] == 1 - m

@@ -96,7 +96,7 @@ def _middle(picture: np.ndarray, most: int) -> np.ndarray:
 class PatchTask:
     """Pictures in memory, random crops, bits per pixel plus lambda times the squared error."""
 
-    def __init__(self, crop: int, start_crops: int = 600, count_crops: int = 800) -> None:
+    def __init__(self, crop: int, start_crops: int = 600, count_crops: int = 400) -> None:
         self.crop, self.start_crops, self.count_crops = crop, start_crops, count_crops
 
     def load(self, data: Path, generator: Generator) -> None:
