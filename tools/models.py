@@ -31,6 +31,11 @@ def from_file(path: Path) -> Codec:
     return codec.eval().requires_grad_(False)
 
 
+def config_of(codec: Codec) -> dict:
+    """The configuration of a codec as plain data; `build` makes the same networks from it."""
+    return dataclasses.asdict(codec.config)
+
+
 def _identity(codec: Codec, config: dict, tensors: dict[str, np.ndarray]) -> bytes:
     used = {name: tensors[name] for name in codec.decoder_state()}
     return weights.digest(codec.id, codec.profile, config, used)
@@ -92,7 +97,7 @@ def export(codec: Codec, folder: Path, recipe: "Recipe", steps: int, seconds: fl
 
     The new weights become the default of their codec; other entries stay.
     """
-    config = dataclasses.asdict(codec.config)
+    config = config_of(codec)
     tensors = {name: value.numpy(force=True) for name, value in codec.export_state().items()}
     codec.identity = _identity(codec, config, tensors)
     name = f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}"
