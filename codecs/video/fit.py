@@ -1,0 +1,208 @@
+"""Fitting an HNeRV decoder to one clip: Muon and free embeddings, then learned quantiser steps and a rate term."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..optim import Muon, RowAdam, cosine
+from . import start
+from .levels import Quantised
+from .nerv import Encoder, Layout, initial, render
+
+REPORT_EVERY = 0.25  # seconds
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how hard to fit.
+
+    seconds: wall-clock budget; without one, `steps` are done, and equal seeds and thread counts give equal results.
+    rate: weight of the bits per value against the logarithm of the squared error; 0.3 leads to about 4 bits.
+    quantise, settle: shares of the schedule at which rounding begins and steps stop at powers of two.
+    fast: convolutions in bfloat16; encoder: ConvNeXt instead of free embeddings until rounding begins.
+    """
+
+    steps: int
+    seconds: float | None = None
+    batch: int = 1
+    lr: float = 0.05
+    lr_rest: float = 0.01
+    lr_embedding: float = 0.03
+    lr_encoder: float = 0.003
+    lr_step: float = 0.02
+    spread: float = 1.0
+    rate: float = 0.3
+    quantise: float = 0.7
+    settle: float = 0.88
+    seed: int = 0
+    fast: bool = False
+    encoder: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A quantised network: value = level * 2**exponent.
+
+    levels: int32 arrays in the canonical order of `Layout.shapes`, then embeddings int32 [T, channels, gh, gw];
+    exponents: one for each of them; steps: how many were done; error: mean squared error at the end, pixels 0..1.
+    """
+
+    levels: list[np.ndarray]
+    embeddings: np.ndarray
+    exponents: list[int]
+    steps: int
+    error: float
+
+
+class Fit:
+    """One fit, advanced step by step.
+
+    frames: uint8 [T, H, W, 3] at the network's resolution, H and W at most what `layout` renders.
+    """
+
+    def __init__(self, frames: np.ndarray, layout: Layout, recipe: Recipe) -> None:
+        self.layout, self.recipe = layout, recipe
+        self.frames = torch.from_numpy(frames)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        tensors = initial(layout, self.generator)
+        self.table = start.embeddings(self.frames, layout, recipe.spread)
+        self.table += 0.02 * torch.randn(self.table.shape, generator=self.generator)
+        total = layout.size() + self.table.numel()
+        self.weights = Quantised(tensors, total)
+        self.codes = Quantised([self.table], total, per_channel=True)
+        self.leaves = [t.clone(memory_format=_format(t)).requires_grad_() for t in tensors]
+        self.rows = RowAdam(self.table)
+        matrices = [t for t in tensors[:-2] if t.dim() > 1]
+        rest = [*(t for t in tensors[:-2] if t.dim() == 1), *tensors[-2:]]
+        steps = [self.weights.exponents, self.codes.exponents]
+        self.movers: list[tuple[torch.optim.Optimizer, float]] = [
+            (Muon(matrices, fast=recipe.fast), recipe.lr),
+            (torch.optim.Adam(rest, betas=(0.9, 0.99)), recipe.lr_rest),
+        ]
+        self.stepper = torch.optim.Adam(steps, lr=recipe.lr_step, betas=(0.9, 0.99))
+        self.encoder = self._encoder() if recipe.encoder else None
+        self.quantised = self.settled = False
+        self.error, self.done = 0.0, 0
+        self.queue = torch.empty(0, dtype=torch.int64)
+
+    def _encoder(self) -> Encoder:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            encoder = Encoder(self.layout)
+        self.movers.append((torch.optim.Adam(encoder.parameters()), self.recipe.lr_encoder))
+        return encoder
+
+    def advance(self, fraction: float) -> None:
+        """One step at `fraction` (0..1) of the schedule."""
+        self.turn(fraction)
+        rows = self.next_rows()
+        target = self.target(rows)
+        codes = self.load(rows, target)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.fast):
+            frames = render(self.layout, self.leaves, codes)
+        error = (frames[:, :, : target.shape[2], : target.shape[3]].float() - target).square().mean()
+        value = float(error.detach())
+        self.error += (value - self.error) * max(0.02, 1 / (self.done + 1))
+        # Divided by its running mean, the error's gradient is that of its logarithm: the rate's weight needs no scale.
+        (error / max(self.error, 1e-7)).backward()
+        self.update(rows, codes, cosine(min(1.0, fraction)))
+        self.done += 1
+
+    @torch.no_grad()
+    def turn(self, fraction: float) -> None:
+        """Enter the next phase when its time has come: rounding, then steps that stay at powers of two."""
+        if not self.quantised and fraction >= self.recipe.quantise:
+            if self.encoder is not None:
+                for row in range(len(self.table)):
+                    self.table[row] = self.encoder(self.padded(self.target(torch.tensor([row]))))[0]
+                self.encoder = None
+                self.movers.pop()
+            self.weights.start()
+            self.codes.start()
+            self.quantised = True
+        if not self.settled and fraction >= self.recipe.settle:
+            self.weights.exponents.round_()
+            self.codes.exponents.round_()
+            self.settled = True
+
+    def next_rows(self) -> Tensor:
+        """Numbers of the next frames; every frame once per pass, in a fresh order."""
+        if len(self.queue) == 0:
+            self.queue = torch.randperm(len(self.frames), generator=self.generator)
+        rows, self.queue = self.queue[: self.recipe.batch], self.queue[self.recipe.batch :]
+        return rows
+
+    def target(self, rows: Tensor) -> Tensor:
+        """Frames `rows` as float [B, 3, H, W], 0..1."""
+        return self.frames[rows].permute(0, 3, 1, 2).float().div_(255)
+
+    def padded(self, frames: Tensor) -> Tensor:
+        """Frames with edges repeated up to the size that the decoder renders."""
+        height, width = (size * self.layout.enlargement for size in self.layout.grid)
+        return F.pad(frames, (0, width - frames.shape[3], 0, height - frames.shape[2]), mode="replicate")
+
+    def load(self, rows: Tensor, target: Tensor) -> Tensor:
+        """Copy the weights, rounded when the time has come, into the leaves; gives the embeddings of `rows`."""
+        with torch.no_grad():
+            for index, (leaf, tensor) in enumerate(zip(self.leaves, self.weights.tensors, strict=True)):
+                leaf.copy_(self.weights.rounded(index) if self.quantised else tensor)
+                leaf.grad = None
+        if self.encoder is not None:
+            self.movers[-1][0].zero_grad()
+            return self.encoder(self.padded(target))
+        return (self.codes.rounded(0, rows) if self.quantised else self.table[rows]).requires_grad_()
+
+    @torch.no_grad()
+    def update(self, rows: Tensor, codes: Tensor, factor: float) -> None:
+        """Move weights, embeddings and quantiser steps."""
+        rate = self.recipe.rate
+        for index, (leaf, tensor) in enumerate(zip(self.leaves, self.weights.tensors, strict=True)):
+            tensor.grad = self.weights.pull(index, leaf.grad, rate) if self.quantised else leaf.grad
+        for optimiser, lr in self.movers:
+            optimiser.param_groups[0]["lr"] = lr * factor
+            optimiser.step()
+        if self.encoder is None:
+            slope = self.codes.pull(0, codes.grad, rate, rows) if self.quantised else codes.grad
+            self.rows.step(rows, slope, self.recipe.lr_embedding * factor)
+        if self.quantised and not self.settled:
+            self.stepper.step()
+
+    def bits(self) -> float:
+        """Estimated bits of weights and embeddings; before rounding begins, as if it began now."""
+        if not self.quantised:
+            return (self.layout.size() + self.table.numel()) * 5.05  # power of a step 2**-3 of the root mean square
+        return self.weights.bits() + self.codes.bits()
+
+    def result(self) -> Fitted:
+        """The network as integers."""
+        self.turn(1.0)
+        exponents = [*self.weights.exponents.tolist(), *self.codes.exponents.tolist()]
+        levels = [self.weights.levels(index).numpy() for index in range(len(self.leaves))]
+        return Fitted(levels, self.codes.levels(0).numpy(), [int(e) for e in exponents], self.done, self.error)
+
+
+def fit(frames: np.ndarray, layout: Layout, recipe: Recipe, progress: Callable[[float, str], None]) -> Fitted:
+    """Fit a decoder to frames (uint8 [T, H, W, 3]); `progress` is told the fraction done, the PSNR and the size."""
+    work = Fit(frames, layout, recipe)
+    began = told = time.monotonic()
+    fraction = 0.0
+    while fraction < 1:
+        work.advance(fraction)
+        now = time.monotonic()
+        fraction = work.done / recipe.steps if recipe.seconds is None else (now - began) / max(recipe.seconds, 1e-3)
+        if now - told > REPORT_EVERY:
+            told = now
+            psnr = -10 * math.log10(max(work.error, 1e-10))
+            progress(min(fraction, 1.0), f"{psnr:.2f} dB, about {work.bits() / 8000:.0f} kB")
+    return work.result()
+
+
+def _format(tensor: Tensor) -> torch.memory_format:
+    """Channels last for convolution weights: up to twice as fast as the default on the processors tried."""
+    return torch.channels_last if tensor.dim() == 4 else torch.contiguous_format

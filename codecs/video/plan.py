@@ -1,0 +1,107 @@
+"""What an encoder decides before it fits: scale, size of the network, length and weights of the schedule."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..base import Options
+from .fit import Fit, Recipe
+from .layout import Parameters, layout_for
+from .nerv import Layout
+from .scale import reduced
+
+PASSES = (2, 4, 8, 15, 25, 40, 60, 100, 150, 250, 400)  # over all frames, by effort
+ENOUGH = 12.0  # passes; with fewer a coarser rendering gives the better picture
+RESERVE = 0.04  # share of a time budget kept for reducing, choosing tables and coding
+RENDERINGS = ((4, 1), (2, 2), (2, 1), (1, 2), (1, 1))  # scale and shuffle of the head, coarse to fine
+REFERENCE = 132 * 720 * 1280, 270_000  # pixels of a clip and values of its network and embeddings at quality 50
+FEWEST = 1500  # weights
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the encoder decided: parameters of the track, how to fit, and when the budget ends (monotonic seconds)."""
+
+    parameters: Parameters
+    base: Recipe
+    deadline: float | None
+
+    def recipe(self, now: float) -> Recipe:
+        """The recipe with what is left of the budget at `now`."""
+        if self.deadline is None:
+            return self.base
+        return replace(self.base, seconds=max(0.0, self.deadline - now))
+
+
+def plan_for(shape: tuple[int, int, int], channels: int, encoder: bool, options: Options, began: float) -> Plan:
+    """Plan for a clip of shape (frames, height, width); `began` is when the budget started (monotonic seconds)."""
+    rate = 0.3 * 2 ** ((50 - options.quality) / 25)
+    base = Recipe(PASSES[options.effort] * shape[0], rate=rate, seed=options.seed, encoder=encoder)
+    values = values_for(shape[0] * shape[1] * shape[2], options.quality)
+    candidates = [(scale, _layout(shape, channels, values, scale, shuffle)) for scale, shuffle in RENDERINGS]
+    if options.seconds is None:
+        scale, layout = candidates[_by_effort(shape[1] * shape[2], options.effort)]
+        return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), None)
+    deadline = began + options.seconds * (1 - RESERVE)
+    scale, layout = _within(candidates, shape, base, deadline)
+    return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), deadline)
+
+
+def values_for(pixels: int, quality: float) -> int:
+    """Number of weights and embedding values for a clip of so many pixels: doubles every 15 steps of quality."""
+    reference, values = REFERENCE
+    return round(values * (pixels / reference) ** 0.4 * 2 ** ((quality - 50) / 15))
+
+
+def _layout(shape: tuple[int, int, int], channels: int, values: int, scale: int, shuffle: int) -> Layout:
+    """The decoder at one rendering: embeddings take at most half of the values, weights the rest."""
+    height, width = reduced(shape[1], scale), reduced(shape[2], scale)
+    grid = layout_for(height, width, 0, 1, shuffle).grid
+    most = max(2, values // (2 * shape[0] * grid[0] * grid[1]))
+    channels = min(channels, most)
+    weights = values - channels * shape[0] * grid[0] * grid[1]
+    return layout_for(height, width, max(weights, FEWEST), channels, shuffle)
+
+
+def _by_effort(pixels: int, effort: int) -> int:
+    """Number of the rendering without a clock: finer for small frames and for much effort."""
+    steps = sum(pixels <= limit << max(0, effort - 3) for limit in (2_000_000, 600_000, 300_000, 120_000))
+    return steps
+
+
+def _within(
+    candidates: list[tuple[int, Layout]], shape: tuple[int, int, int], base: Recipe, deadline: float
+) -> tuple[int, Layout]:
+    """The finest rendering of which enough passes fit before the deadline, by timing a few steps of each."""
+    chosen, speed = candidates[0], 0.0
+    for candidate in candidates:
+        scale, layout = candidate
+        left = deadline - time.monotonic()
+        expected = layout.work() * speed
+        if expected * shape[0] * ENOUGH > left:
+            break
+        needed = _seconds(shape, scale, layout, base)
+        if needed * shape[0] * ENOUGH > left:
+            break
+        chosen, speed = candidate, needed / layout.work()
+    return chosen
+
+
+def _seconds(shape: tuple[int, int, int], scale: int, layout: Layout, base: Recipe) -> float:
+    """Seconds of one step, the fastest of three after two that warm up."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, reduced(shape[1], scale), reduced(shape[2], scale), 3))
+    work = Fit(noise.astype(np.uint8), layout, replace(base, fast=_fast(layout)))
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        work.advance(0.1)
+        times.append(time.monotonic() - began)
+    return min(times[2:])
+
+
+def _fast(layout: Layout) -> bool:
+    """Whether convolutions in bfloat16 pay: processors that have them in hardware, networks that are not tiny."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return layout.work() > 2e7 and bool(known.get("avx512_bf16") or known.get("amx_bf16"))
