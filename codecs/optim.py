@@ -30,7 +30,8 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose step is orthogonalised: every direction of a weight matrix moves at the same speed.
 
     Takes tensors of two or more dimensions; dimensions after the first are flattened. The step has a root mean square of
-    about lr / sqrt(columns). With `fast`, matrices large enough to gain from it are orthogonalised in bfloat16. Paper: Muon (Jordan et al. 2024).
+    about lr / sqrt(columns). With `fast`, matrices large enough to gain from it are orthogonalised in bfloat16.
+    Paper: Muon (Jordan et al. 2024).
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95, fast: bool = False) -> None:

@@ -20,7 +20,7 @@ from ...entropy import Decoder, Encoder
 from ...entropy.weights import decode_levels, dequantise, encode_levels
 from ..base import Codec, Options, verify
 from ..signals import Clip
-from .fit import Fitted, Recipe, fit
+from .fit import Fitted, fit
 from .layout import Parameters, parse
 from .nerv import render
 from .plan import Plan, plan_for
@@ -124,7 +124,7 @@ class HnervCodec(Codec):
         parameters = parse(track.parameters, track.media)
         clip = 2 * 3 * track.media.width * track.media.height * track.media.total
         picture = 3 * 4 * 4 * track.media.width * track.media.height
-        return clip + picture + 12 * parameters.layout.size() + 4 * parameters.layout.activations() + (64 << 20)
+        return clip + picture + 12 * parameters.layout.size() + parameters.layout.activations() + (64 << 20)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Nothing: the file carries the network."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 
 from ...bitstream import VideoMedia, varint
 from ...bitstream.cursor import Cursor
@@ -73,7 +73,7 @@ def strides_for(height: int, width: int, shuffle: int) -> tuple[int, ...]:
             rows, columns = grid_for(height, width, product)
             waste = rows * columns * product**2 / (height * width) - 1
             cells = abs(math.log2(rows * columns / 40))
-            steps = sum(abs(a - b) for a, b in zip(strides, strides[1:], strict=False))
+            steps = sum(abs(a - b) for a, b in pairwise(strides))
             best = min(best, (2 * waste + 0.25 * cells + 0.02 * steps + 0.02 * count, strides))
     return best[1]
 

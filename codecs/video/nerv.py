@@ -48,7 +48,7 @@ class Layout:
         return sum(torch.Size(shape).numel() for shape in self.shapes())
 
     def activations(self) -> int:
-        """Bytes of the largest input and output of one convolution together, float32, one frame."""
+        """Bytes that one convolution takes at most for one frame: unfolded input, output and what follows, float32."""
         pixels, largest = self.grid[0] * self.grid[1], 0
         for weight, stride in zip(self.shapes()[::2], (1, *self.strides, self.shuffle), strict=True):
             taps = weight[1] * weight[2] * weight[3]  # what a convolution by matrix product may unfold
