@@ -1,14 +1,42 @@
-"""audio/mdct-rvq: the codec around the network, from sounds to units of integers and back."""
+"""audio/mdct-rvq: the codec around the network, from sounds to units of integers and back.
 
+MDCT frames as gain and shape, shape as a sum of codewords from up to 16 codebooks, static integer tables, a ConvNeXt on either
+side; after MDCTCodec (Jiang et al. 2024) and SoundStream (Zeghidour et al. 2021). Speech and other sound at 16 kHz.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
-from ...entropy import Tables
-from ..base import Codec
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...bitstream import AudioMedia, Track, Unit, Weights
+from ...bitstream.errors import Malformed, OverLimit
+from ...entropy import Decoder, Encoder
+from ..base import Codec, Options, verify
+from ..signals import Sound
+from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
+from .resample import clean, resample
+from .symbols import CodeTables, Symbols, traverse
+
+PER_UNIT = 500  # blocks a unit, 10 s
+PARAMETERS = struct.Struct("<BBH")  # codebooks, sparing, blocks a unit
+TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the encoder decided: codebooks of the track."""
+
+    books: int
 
 
 class MdctRvqCodec(Codec):
-    """A 16 kHz codec of MDCT frames and residual vector quantisation; every channel is coded on its own."""
+    """The codec of the module; every channel is coded on its own. It codes once `tables` are there: see `finish`."""
 
     id: ClassVar[str] = "audio/mdct-rvq"
     kind: ClassVar[str] = "audio"
@@ -19,4 +47,139 @@ class MdctRvqCodec(Codec):
         super().__init__()
         self.config = config or MdctRvqConfig()
         self.net = MdctRvqNet(self.config)
-        self.tables: dict[str, Tables] = {}
+        self.tables: CodeTables | None = None
+
+    # Samples to symbols and back
+
+    @torch.inference_mode()
+    def analyse(self, samples: Tensor, books: int, first: int, end: int) -> Symbols:
+        """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate."""
+        net, reach = self.net, self.net.encoder.reach
+        before, after = max(0, first - reach), min(net.mdct.blocks(samples.shape[1]) + 1, end + reach)
+        levels, cosine, sine = net.spectrum(net.mdct.some_frames(samples, before, after))
+        latents = net.latents(levels, cosine, sine)[:, first - before : end - before]
+        levels = levels[:, first - before : end - before]
+        codes = net.quantiser.encode(latents.flatten(0, 1), books).unflatten(1, levels.shape) * (levels > 0)
+        used = books * (levels > 0)
+        return Symbols(*(part.numpy(force=True).astype(np.int32) for part in (levels, used, codes)))
+
+    @torch.inference_mode()
+    def synthesise(self, symbols: Symbols, first: int, end: int) -> Tensor:
+        """Samples float [channel, (end - first) * hop] of the blocks first .. end - 1 of the symbols' frames."""
+        net, device = self.net, self.net.weight.device
+        levels, used, codes = (
+            torch.from_numpy(part).to(device).long() for part in (symbols.levels, symbols.used, symbols.codes)
+        )
+        latents = net.quantiser.decode(codes.flatten(1), used.flatten()).unflatten(0, levels.shape)
+        return net.mdct.synthesise(net.coefficients(latents, levels, used)[:, first : end + 1])
+
+    def tokenize(self, x: Tensor) -> Tensor:
+        """Float [batch, samples] at the codec's rate to int64 [batch, 1 + books, frame]: levels, then all codebooks."""
+        symbols = self.analyse(x, self.config.books, 0, self.net.mdct.blocks(x.shape[1]) + 1)
+        rows = np.concatenate((symbols.levels[None], symbols.codes)).transpose(1, 0, 2)
+        return torch.from_numpy(rows.astype(np.int64))
+
+    def detokenize(self, tokens: Tensor) -> Tensor:
+        """Int64 [batch, 1 + n, frame], 1 <= n <= books, to float [batch, (frame - 1) * hop]."""
+        rows = tokens.numpy(force=True).astype(np.int32).transpose(1, 0, 2)
+        symbols = Symbols(rows[0], (len(rows) - 1) * (rows[0] > 0).astype(np.int32), rows[1:])
+        return self.synthesise(symbols, 0, rows.shape[2] - 1)
+
+    # The protocol
+
+    def open(self, signal: Sound, options: Options) -> tuple[Track, Plan]:
+        """Header of a sound; raises OverLimit for sample rates that are out of bounds."""
+        if not LOWEST_RATE <= signal.rate <= HIGHEST_RATE:
+            raise OverLimit(f"the sample rate {signal.rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+        channels, total = signal.samples.shape
+        books = 1 + round(options.quality / 100 * (self.config.books - 1))
+        outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
+        media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
+        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, 0, PER_UNIT)), Plan(books)
+
+    def encode_units(
+        self, signal: Sound, track: Track, plan: Plan, number: int, options: Options
+    ) -> Iterator[Weights | Unit]:
+        """Units of 10 s with one stream each."""
+        layout, books, sparing = self._layout(track)
+        samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.samples)
+        samples = torch.from_numpy(samples).to(self.net.weight.device)
+        for unit in range(layout.units):
+            first, end = layout.coded(unit - 1), layout.coded(unit)
+            symbols = self.analyse(samples, books, first, end)
+            coder = Encoder()
+            traverse(coder, self.tables, symbols.levels.shape, books, sparing, symbols)
+            last = unit == layout.units - 1
+            yield Unit(number, (coder.finish(),), layout.outputs(unit), last, check=coder.check)
+            options.progress(
+                (unit + 1) / layout.units, f"{layout.made(unit) * self.config.hop / self.config.rate:.0f} s"
+            )
+
+    def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Sound:
+        """The sound of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
+        layout, books, sparing = self._layout(track)
+        reach, channels, unit = layout.reach, track.media.channels, -1
+        window, start, parts = _nothing(channels, books), 0, []  # frames at hand and the number of the first of them
+        for unit, item in enumerate(items):
+            last = unit >= layout.units - 1
+            if unit >= layout.units or not isinstance(item, Unit) or len(item.streams) != 1 or item.last != last:
+                raise Malformed(f"a sound of this length is {layout.units} units with one stream each")
+            if item.outputs != layout.outputs(unit):
+                raise Malformed(f"unit {unit} must yield {layout.outputs(unit)} samples, not {item.outputs}")
+            coder = Decoder(item.streams[0])
+            shape = (channels, layout.coded(unit) - layout.coded(unit - 1))
+            window = window.then(traverse(coder, self.tables, shape, books, sparing))
+            verify(item.check, coder.check)
+            coder.finish()
+            parts.append(self.synthesise(window, layout.made(unit - 1) - start, layout.made(unit) - start))
+            keep = max(0, layout.made(unit) - reach)
+            window, start = window.frames(keep - start, None), keep
+        if unit != layout.units - 1:
+            raise Malformed(f"a sound of this length is {layout.units} units, not {unit + 1}")
+        samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
+        samples = resample(samples, self.config.rate, layout.own_rate, layout.total)
+        return Sound(np.clip(samples, -1, 1), layout.own_rate)
+
+    def memory(self, track: Track) -> int:
+        """Samples at both rates, symbols, and the network's activations for one unit."""
+        layout, books, _ = self._layout(track)
+        c = self.config
+        frame = 4 * (6 * c.hop + (3 + 2 * c.expansion) * c.decoder_width + 4 * c.dim + 4 * books)
+        frames = min(layout.frames, layout.per_unit + 3 * layout.reach + 2)
+        return track.media.channels * (12 * (layout.samples + layout.total) + frames * frame) + (64 << 20)
+
+    def _layout(self, track: Track) -> tuple[Layout, int, bool]:
+        """Layout, codebooks and whether frames may spare some, from a header; raises Malformed, OverLimit."""
+        if len(track.parameters) != PARAMETERS.size or not isinstance(track.media, AudioMedia):
+            raise Malformed(f"{self.id} has {PARAMETERS.size} bytes of parameters and is for sound")
+        books, sparing, per_unit = PARAMETERS.unpack(track.parameters)
+        if not 1 <= books <= self.config.books or sparing > 1 or not per_unit:
+            raise Malformed(f"{self.id} has up to {self.config.books} codebooks and at least one block a unit")
+        layout = Layout.of(track.media, self.config.rate, self.config.hop, per_unit, self.net.decoder.reach)
+        return layout, books, bool(sparing)
+
+    # Weights
+
+    def export_state(self) -> dict[str, Tensor]:
+        """All tensors as they are stored: floats in half precision, integer tables under `tables.`."""
+        state = {name: value.half() for name, value in self.state_dict().items() if name not in TRAINING_ONLY}
+        for name, value in self.tables.state().items():
+            state[f"tables.{name}"] = torch.from_numpy(np.ascontiguousarray(value))
+        return state
+
+    def import_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `export_state`; raises KeyError, RuntimeError, ValueError for tensors of another model."""
+        tables = {name[7:]: value.numpy() for name, value in state.items() if name.startswith("tables.")}
+        own = self.state_dict()
+        self.load_state_dict({name: own[name] if name in TRAINING_ONLY else state[name].float() for name in own})
+        self.tables = CodeTables.from_state(tables)
+
+    def decoder_state(self) -> dict[str, Tensor]:
+        """Everything but the analysis."""
+        analysis = ("net.encoder.", "net.project")
+        return {name: value for name, value in self.export_state().items() if not name.startswith(analysis)}
+
+
+def _nothing(channels: int, books: int) -> Symbols:
+    empty = np.zeros((books, channels, 0), dtype=np.int32)
+    return Symbols(empty[0], empty[0], empty)

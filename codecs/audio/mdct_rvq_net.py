@@ -13,11 +13,14 @@ from .transform import Mdct
 
 @dataclass(frozen=True)
 class MdctRvqConfig:
-    """Sizes of the codec; rate in Hz, hop in samples, step and lowest (level 1) in decibels."""
+    """Sizes of the codec; rate in Hz, hop in samples, step and lowest (level 1) in decibels.
+
+    power: coefficients are raised to it before anything else, so that coding noise follows the spectrum.
+    """
 
     rate: int = 16000
     hop: int = 320
-    dim: int = 96
+    dim: int = 128
     books: int = 16
     size: int = 1024
     encoder_width: int = 256
@@ -28,8 +31,14 @@ class MdctRvqConfig:
     levels: int = 72
     step: float = 1.5
     lowest: float = -84.0
+    power: float = 0.7
     decay: float = 0.99
     classes: int = 16
+
+
+def raised(x: Tensor, power: float) -> Tensor:
+    """Magnitudes to a power, signs kept; the gradient is finite at zero for powers of at least 1."""
+    return x.sign() * x.abs().pow(power)
 
 
 class MdctRvqNet(nn.Module):
@@ -53,20 +62,21 @@ class MdctRvqNet(nn.Module):
         self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, c.hop)
 
     def gain(self, levels: Tensor) -> Tensor:
-        """Linear gain of int64 levels; 0 for level 0, which is silence."""
+        """Gain of raised coefficients for int64 levels; 0 for level 0, which is silence."""
         decibels = self.config.lowest + (levels - 1) * self.config.step
-        return torch.pow(10.0, decibels.float() / 20) * (levels > 0)
+        return torch.pow(10.0, decibels.float() * (self.config.power / 20)) * (levels > 0)
 
     def spectrum(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Split stretches of the signal into gain and shape.
 
-        frames: float [batch, frame, 2 * hop]. Returns levels int64 [batch, frame] in 0 .. levels - 1 and the weighted
-        MDCT and MDST divided by the level's gain, float [batch, frame, hop] each.
+        frames: float [batch, frame, 2 * hop]. Returns levels int64 [batch, frame] in 0 .. levels - 1 and the raised
+        and weighted MDCT and MDST divided by the level's gain, float [batch, frame, hop] each.
         """
         cosine, sine = self.mdct.analyse(frames)
-        cosine, sine = cosine * self.weight, sine * self.weight
-        power = cosine.square().mean(-1).clamp(min=1e-20)
-        levels = (10 * power.log10() - self.config.lowest) / self.config.step
+        cosine, sine = (raised(part, self.config.power) * self.weight for part in (cosine, sine))
+        # Back from the domain of raised magnitudes: levels are about the decibels of the signal.
+        size = cosine.square().mean(-1).clamp(min=1e-20).pow(1 / self.config.power)
+        levels = (10 * size.log10() - self.config.lowest) / self.config.step
         levels = (levels.round().long() + 1).clamp(0, self.config.levels - 1)
         inverse = torch.where(levels > 0, 1 / self.gain(levels.clamp(min=1)), 0.0).unsqueeze(-1)
         return levels, cosine * inverse, sine * inverse
@@ -86,10 +96,14 @@ class MdctRvqNet(nn.Module):
 
         latents: float [batch, frame, dim], sums of codewords; levels, used: int64 [batch, frame], used codebooks.
         """
-        return self.shape(latents, levels, used) * self.gain(levels).unsqueeze(-1) / self.weight
+        return self.unshape(self.shape(latents, levels, used), levels)
+
+    def unshape(self, shape: Tensor, levels: Tensor) -> Tensor:
+        """MDCT coefficients of shapes float [batch, frame, hop] at levels int64 [batch, frame]."""
+        return raised(shape * self.gain(levels).unsqueeze(-1) / self.weight, 1 / self.config.power)
 
     def shape(self, latents: Tensor, levels: Tensor, used: Tensor) -> Tensor:
-        """Weighted coefficients at unit gain, float [batch, frame, hop]; arguments as for `coefficients`."""
+        """Raised and weighted coefficients at unit gain, float [batch, frame, hop]; arguments as for `coefficients`."""
         books = functional.one_hot(used, self.config.books + 1).to(latents.dtype)
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.half and self.training):
             correction = self.decoder(torch.cat((latents, self.loudness(levels), books), -1))
@@ -99,7 +113,7 @@ class MdctRvqNet(nn.Module):
         """Code and decode samples with gradients.
 
         x: float [batch, samples]; used: int64 [batch, frame], codebooks per frame (silent frames use none).
-        Returns `output` float [batch, samples], `shape` and `target` (coded and true weighted shapes), `levels`,
+        Returns `output` float [batch, samples], `shape` and `target` (coded and true shapes), `levels`,
         `used`, `codes` int64 [books, batch * frame] and the scalar `commitment`.
         """
         levels, cosine, sine = self.spectrum(self.mdct.frames(x))
@@ -107,7 +121,7 @@ class MdctRvqNet(nn.Module):
         latents = self.latents(levels, cosine, sine)
         quantised, codes, commitment = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
         shape = self.shape(quantised.view_as(latents), levels, used)
-        output = self.mdct.synthesise(shape * self.gain(levels).unsqueeze(-1) / self.weight)[..., : x.shape[-1]]
+        output = self.mdct.synthesise(self.unshape(shape, levels))[..., : x.shape[-1]]
         return {
             "output": output,
             "shape": shape,

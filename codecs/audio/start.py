@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .mdct_rvq_net import MdctRvqNet
+from .mdct_rvq_net import MdctRvqNet, raised
 
 AUDIBLE = 12  # frames below this level (about -67 dB) teach nothing
 
@@ -15,9 +15,9 @@ def start(net: MdctRvqNet, samples: Tensor, rounds: int, per_step: int, generato
     samples: float [batch, samples], training signals; rounds: of k-means; per_step: frames in a training step.
     """
     cosine = net.mdct.analyse(net.mdct.frames(samples))[0].flatten(0, 1)
-    magnitude = cosine.abs().mean(0).clamp(min=1e-7)
-    weight = magnitude.rsqrt()
-    # The scale keeps levels near the decibels of the signal: weighted and plain power agree on the whole.
+    cosine = raised(cosine, net.config.power)
+    weight = cosine.abs().mean(0).clamp(min=1e-7).rsqrt()
+    # The scale keeps levels near the decibels of the signal: weighted and plain size agree on the whole.
     weight *= (cosine.square().mean() / (cosine * weight).square().mean()).sqrt()
     net.weight.copy_(weight)
     levels, shapes, _ = net.spectrum(net.mdct.frames(samples))

@@ -36,6 +36,13 @@ class Mdct(nn.Module):
         tail = self.blocks(x.shape[-1]) * self.hop - x.shape[-1]
         return nn.functional.pad(x, (self.hop, self.hop + tail)).unfold(-1, 2 * self.hop, self.hop)
 
+    def some_frames(self, x: Tensor, first: int, end: int) -> Tensor:
+        """The stretches first .. end - 1 of what `frames` gives: float [..., end - first, 2 * hop]."""
+        low, high = (first - 1) * self.hop, end * self.hop
+        inside = x[..., max(0, low) : high]
+        padding = (max(0, -low), high - low - max(0, -low) - inside.shape[-1])
+        return nn.functional.pad(inside, padding).unfold(-1, 2 * self.hop, self.hop)
+
     def analyse(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine (MDCT) and sine (MDST) coefficients of stretches: float [..., frames, 2 * hop] to [..., hop] twice."""
         return frames @ self.cosine, frames @ self.sine

@@ -1,4 +1,4 @@
-"""Distances between signals for training audio codecs: log-mel at many resolutions, compressed complex spectra."""
+"""Distances between signals for training audio codecs: mel bands as logarithms and as loudness, compressed spectra."""
 
 import math
 
@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 SCALES = {64: 10, 128: 20, 256: 32, 512: 48, 1024: 64, 2048: 96}  # window: mel bands
-FLOOR = 3e-5  # amplitude added before the logarithm, about the loudness at which a sound is not heard
+FLOOR = 3e-4  # amplitude added before the logarithm: bands 70 dB below full scale hardly count
+LOUDNESS = 0.23  # exponent of Zwicker's loudness over power, as in PESQ
+QUIET = 1e-4  # power of a band, relative to the mean power of the signal, below which it is not heard
 
 
 def mel_filters(window: int, bands: int, rate: int) -> Tensor:
@@ -34,11 +36,10 @@ class Spectra(nn.Module):
         """Complex [batch, bins, frames] of float [batch, samples], hop a quarter of the window."""
         return torch.stft(x, self.window, self.window // 4, window=self.taper, pad_mode="constant", return_complex=True)
 
-    def log_mel(self, x: Tensor) -> Tensor:
-        """Natural logarithm of mel amplitudes, float [batch, frames, bands]."""
+    def bands(self, x: Tensor) -> Tensor:
+        """Mean power in mel bands, float [batch, frames, bands]."""
         spectrum = self(x)
-        magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt()
-        return (magnitude.transpose(1, 2) @ self.filters + FLOOR).log()
+        return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2) @ self.filters
 
 
 class AudioDistance(nn.Module):
@@ -48,15 +49,22 @@ class AudioDistance(nn.Module):
         super().__init__()
         self.scales = nn.ModuleDict({str(window): Spectra(window, rate) for window in SCALES})
 
-    def mel(self, output: Tensor, target: Tensor, windows: list[int]) -> Tensor:
-        """Mean absolute difference of log-mel spectra (nepers), averaged over the windows."""
-        total = output.new_zeros(())
+    def mel(self, output: Tensor, target: Tensor, windows: list[int]) -> tuple[Tensor, Tensor]:
+        """Distances of mel spectra, averaged over the windows.
+
+        Returns the mean absolute difference of log amplitudes (nepers), and that of loudness (relative to the mean power
+        of each target, so that soft examples count like loud ones).
+        """
+        power = target.square().mean(1).clamp(min=1e-6)[:, None, None]
+        logs, loudness = output.new_zeros(()), output.new_zeros(())
         for window in windows:
             scale = self.scales[str(window)]
+            found = scale.bands(output)
             with torch.no_grad():
-                wanted = scale.log_mel(target)
-            total = total + (scale.log_mel(output) - wanted).abs().mean()
-        return total / len(windows)
+                wanted = scale.bands(target)
+            logs = logs + (log_amplitude(found) - log_amplitude(wanted)).abs().mean()
+            loudness = loudness + (loud(found / power) - loud(wanted / power)).abs().mean()
+        return logs / len(windows), loudness / len(windows)
 
     def compressed(self, output: Tensor, target: Tensor, window: int = 512, power: float = 0.3) -> Tensor:
         """Squared difference of spectra with magnitudes raised to a power, phases kept, and of these magnitudes."""
@@ -71,6 +79,16 @@ class AudioDistance(nn.Module):
         parts = torch.view_as_real(spectrum)
         energy = parts.square().sum(-1) + 1e-9
         return parts * energy.pow((power - 1) / 2).unsqueeze(-1), energy.pow(power / 2)
+
+
+def log_amplitude(power: Tensor) -> Tensor:
+    """Natural logarithm of the amplitude of bands of a given power."""
+    return ((power + 1e-12).sqrt() + FLOOR).log()
+
+
+def loud(power: Tensor) -> Tensor:
+    """Loudness of bands of a given power, relative to a band at the threshold of hearing."""
+    return (power / QUIET + 1).pow(LOUDNESS)
 
 
 def si_sdr(output: Tensor, target: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
+from ...codecs.audio.counting import freeze
 from ...codecs.audio.mdct_rvq import MdctRvqCodec
 from ...codecs.audio.mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from ...codecs.audio.start import start
@@ -18,17 +19,18 @@ from .audio_data import Pool, load
 from .audio_losses import SCALES, AudioDistance, si_sdr
 
 RATES = (2, 4, 8, 16)  # numbers of codebooks at which a training is judged
+MUSIC = 0.1  # share of the examples
 
 
 def default() -> Recipe:
-    """The model that ships, sized for two hours on one CPU thread."""
+    """The model that ships, sized for an hour on one CPU thread."""
     return Recipe(
         name="audio_mdct.default",
         make=lambda: MdctRvqCodec(MdctRvqConfig()),
-        task=lambda: MdctRvqTask(frames=64, start_crops=600, rounds=6),
-        steps=7000,
+        task=lambda: MdctRvqTask(frames=64, start_crops=500, rounds=5),
+        steps=3000,
         batch=16,
-        lr=1e-3,
+        lr=1.5e-3,
         warmup=100,
         ema=0.998,
         validate_every=500,
@@ -45,7 +47,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="audio_mdct.smoke",
         make=lambda: MdctRvqCodec(config),
-        task=lambda: MdctRvqTask(frames=16, start_crops=40, rounds=3, held=2),
+        task=lambda: MdctRvqTask(frames=16, start_crops=40, rounds=3, held=2, counted=1),
         steps=20,
         batch=4,
         lr=1e-3,
@@ -59,9 +61,9 @@ def smoke() -> Recipe:
 class MdctRvqTask:
     """Speech with some music in memory, random crops, every example at a rate of its own."""
 
-    def __init__(self, frames: int, start_crops: int, rounds: int, held: int = 12, music: float = 0.1):
+    def __init__(self, frames: int, start_crops: int, rounds: int, held: int = 12, counted: int = 90):
         self.frames, self.start_crops, self.rounds = frames, start_crops, rounds
-        self.held, self.music_share = held, music
+        self.held, self.counted = held, counted
         self.distance: AudioDistance | None = None
 
     def load(self, data: Path, generator: Generator) -> None:
@@ -86,7 +88,7 @@ class MdctRvqTask:
         return samples * 10 ** (decibels / 20)
 
     def losses(self, codec: MdctRvqCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
-        """Log-mel at three of the scales, compressed complex spectra, weighted MDCT and commitment."""
+        """Mel bands at three of the scales, compressed complex spectra, weighted MDCT and commitment."""
         net, device = codec.net, codec.net.weight.device
         # The loop's choice of precision goes to the networks alone: spectra and code search need float32.
         net.half = torch.is_autocast_enabled(device.type)
@@ -96,14 +98,16 @@ class MdctRvqTask:
             result = net(target, books_in_use(net, target, generator), generator)
             picks = torch.randperm(len(SCALES), generator=generator)[:3].tolist()
             distance = self.distance.to(device)
-            mel = distance.mel(result["output"], target, [list(SCALES)[i] for i in picks])
+            mel, loudness = distance.mel(result["output"], target, [list(SCALES)[i] for i in picks])
             compressed = distance.compressed(result["output"], target)
             heard = (result["levels"] > 0).unsqueeze(-1)
             shape = ((result["shape"] - result["target"]).abs() * heard).mean()
             commitment = result["commitment"]
-            loss = mel + 100 * compressed + 0.3 * shape + 0.1 * commitment
-        return {"loss": loss, "mel": mel, "compressed": compressed, "shape": shape, "commitment": commitment}
+            loss = 2 * mel + 8 * loudness + 50 * compressed + 0.3 * shape + 0.1 * commitment
+        parts = {"mel": mel, "loudness": loudness, "compressed": compressed, "shape": shape, "commitment": commitment}
+        return {"loss": loss} | parts
 
+    @torch.no_grad()
     def validate(self, codec: MdctRvqCodec) -> dict[str, float]:
         """Mean mel distance (nepers) and SI-SDR (dB) of the held-out clips at several numbers of codebooks."""
         figures: dict[str, float] = {}
@@ -112,11 +116,12 @@ class MdctRvqTask:
             for clip in self.clips:
                 target = clip.to(codec.net.weight.device).unsqueeze(0)
                 output = reconstruct(codec.net, target, books)
-                mel.append(float(self.distance.to(target.device).mel(output, target, list(SCALES))))
+                mel.append(float(self.distance.to(target.device).mel(output, target, list(SCALES))[0]))
                 ratio.append(float(si_sdr(output, target)))
             figures |= {f"mel_{books}": sum(mel) / len(mel), f"si_sdr_{books}": sum(ratio) / len(ratio)}
         return figures
 
+    @torch.no_grad()
     def sample(self, codec: MdctRvqCodec, folder: Path, step: int) -> None:
         """Spectrograms of one held-out clip: the original, then few and all codebooks, one below the other."""
         target = self.clips[0].to(codec.net.weight.device).unsqueeze(0)
@@ -127,8 +132,15 @@ class MdctRvqTask:
         levels = np.clip((np.concatenate(pictures) + 100) * (255 / 100), 0, 255).astype(np.uint8)
         Image.fromarray(levels).save(folder / f"step-{step:06d}.png")
 
+    def finish(self, codec: MdctRvqCodec) -> None:
+        """Half precision, and tables counted on training samples."""
+        generator = Generator().manual_seed(0)
+        length = 10 * codec.config.rate
+        device = codec.net.weight.device
+        freeze(codec, [self._crops(10, length, generator).to(device) for _ in range(self.counted)], generator)
+
     def _crops(self, count: int, length: int, generator: Generator) -> Tensor:
-        music = round(count * self.music_share) if len(self.music.samples) > length else 0
+        music = round(count * MUSIC) if len(self.music.samples) > length else 0
         parts = [self.speech.crops(count - music, length, generator)]
         return torch.cat(parts + ([self.music.crops(music, length, generator)] if music else []))
 

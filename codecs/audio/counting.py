@@ -1,0 +1,79 @@
+"""Tables of audio/mdct-rvq from the symbols of training sounds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ...entropy import Tables
+from .mdct_rvq import MdctRvqCodec
+from .rvq import kmeans
+from .symbols import CodeTables, Symbols
+
+CONCENTRATION = 400  # how many observations the prior of a row, its codebook's distribution, counts for
+RESOLUTION = 256  # of fractional counts
+
+
+@torch.inference_mode()
+def freeze(codec: MdctRvqCodec, sounds: Sequence[torch.Tensor], generator: torch.Generator) -> None:
+    """Round the weights to half precision as they are stored, then count the symbols of training sounds.
+
+    sounds: float [channel, samples] each, at the codec's rate.
+    """
+    for tensor in (*codec.parameters(), codec.net.weight, codec.net.quantiser.codebooks):
+        tensor.copy_(tensor.half().float())
+    books = codec.config.books
+    found = [codec.analyse(sound, books, 0, codec.net.mdct.blocks(sound.shape[1]) + 1) for sound in sounds]
+    codec.tables = count(codec, found, generator)
+
+
+def count(codec: MdctRvqCodec, found: Sequence[Symbols], generator: torch.Generator) -> CodeTables:
+    """Tables from symbols with all codebooks in use."""
+    c = codec.config
+    levels = np.concatenate([part.levels.reshape(-1) for part in found])
+    codes = np.concatenate([part.codes.reshape(c.books, -1) for part in found], axis=1)[:, levels > 0]
+    heard = levels[levels > 0]
+    edges = np.quantile(heard, np.arange(1, c.classes) / c.classes) if heard.size else np.arange(c.classes - 1)
+    class_of_level = np.searchsorted(edges, np.arange(c.levels)).astype(np.int32)
+    class_of_code = group_codewords(codec, codes[0], generator)
+    rows = [np.zeros((1, c.size), dtype=np.int64)]
+    for book in range(c.books):
+        kind = class_of_code[codes[0]] if book else class_of_level[heard]
+        rows.append(smoothed(np.bincount(kind * c.size + codes[book], minlength=c.classes * c.size), c.classes))
+    code_tables = Tables.from_counts(np.concatenate(rows))
+    return CodeTables(level_tables(found, c.levels), spared_tables(c.books), code_tables, class_of_level, class_of_code)
+
+
+def group_codewords(codec: MdctRvqCodec, first_codes: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Classes of the first codebook's entries by k-means on its codewords, each as often as it is used: int32 [size]."""
+    c, words = codec.config, codec.net.quantiser.codebooks[0].cpu()
+    drawn = torch.from_numpy(first_codes[:: max(1, first_codes.size // 50_000)].astype(np.int64))
+    if not len(drawn):
+        return np.arange(c.size, dtype=np.int32) % c.classes
+    centres, _ = kmeans(words[drawn], c.classes, 20, generator)
+    return torch.cdist(words, centres).argmin(1).numpy().astype(np.int32)
+
+
+def smoothed(counts: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [classes * size] with the distribution over all classes as a prior, int64 [classes, size], scaled."""
+    counts = counts.reshape(classes, -1).astype(np.float64)
+    marginal = counts.sum(0) + 0.5
+    return np.rint(RESOLUTION * (counts + CONCENTRATION * marginal / marginal.sum())).astype(np.int64)
+
+
+def level_tables(found: Sequence[Symbols], levels: int) -> Tables:
+    """Row 0: differences of successive levels; row 1: levels, as the first of a unit."""
+    steps = np.concatenate([np.diff(part.levels, axis=1).reshape(-1) for part in found])
+    firsts = np.concatenate([part.levels.reshape(-1) for part in found])
+    size = 2 * levels - 1
+    counts = np.stack([np.bincount(values + levels - 1, minlength=size) for values in (steps, firsts)])
+    return Tables.from_counts(RESOLUTION * counts + 16, first=1 - levels)
+
+
+def spared_tables(books: int) -> Tables:
+    """Row 0: changes of the number of spared codebooks, a Laplacian; row 1: the first number of a unit, even."""
+    change = np.abs(np.arange(-books, books + 1))
+    counts = np.stack(
+        [np.left_shift(1, np.maximum(0, 16 - 2 * change)), np.where(np.arange(-books, books + 1) < 0, 1, 64)]
+    )
+    return Tables.from_counts(counts, first=-books)

@@ -1,0 +1,102 @@
+"""The integers of audio/mdct-rvq and the order in which they are coded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...bitstream.errors import Malformed
+from ...entropy import Coder, Tables
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """The integers of a stretch of frames, int32: levels and used [channel, frame], codes [book, channel, frame].
+
+    levels: gain of each frame, 0 is silence; used: how many codebooks a frame has (none when silent); codes of books
+    that are not used are 0.
+    """
+
+    levels: np.ndarray
+    used: np.ndarray
+    codes: np.ndarray
+
+    def frames(self, first: int, end: int | None) -> "Symbols":
+        """Some of the frames."""
+        return Symbols(self.levels[:, first:end], self.used[:, first:end], self.codes[:, :, first:end])
+
+    def then(self, more: "Symbols") -> "Symbols":
+        """These frames and those of `more` after them."""
+        pairs = ((self.levels, more.levels), (self.used, more.used), (self.codes, more.codes))
+        return Symbols(*(np.concatenate(pair, axis=-1) for pair in pairs))
+
+
+@dataclass(frozen=True)
+class CodeTables:
+    """All tables of the codec.
+
+    Attributes:
+        levels: row 0 for a level minus the level before, row 1 for the first level of a unit.
+        spared: row 0 for the codebooks a frame goes without, minus those of the frame before, row 1 for the first.
+        codes: row 0 stands for codes that are not sent; then `classes` rows for each codebook.
+        class_of_level: which of its rows codebook 0 uses, int32 [levels].
+        class_of_code: which of their rows the other codebooks use, by the first code of the frame, int32 [size].
+    """
+
+    levels: Tables
+    spared: Tables
+    codes: Tables
+    class_of_level: np.ndarray
+    class_of_code: np.ndarray
+
+    @property
+    def classes(self) -> int:
+        """Rows for each codebook."""
+        return int(max(self.class_of_level.max(), self.class_of_code.max())) + 1
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As arrays for a weights file."""
+        parts = {"levels": self.levels, "spared": self.spared, "codes": self.codes}
+        state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state().items()}
+        return state | {"class_of_level": self.class_of_level, "class_of_code": self.class_of_code}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> "CodeTables":
+        """The inverse of `state`; raises KeyError, ValueError."""
+        parts = [
+            Tables.from_state({key: state[f"{name}.{key}"] for key in ("frequencies", "sizes", "firsts", "escape")})
+            for name in ("levels", "spared", "codes")
+        ]
+        return cls(*parts, state["class_of_level"], state["class_of_code"])
+
+
+def traverse(
+    coder: Coder, tables: CodeTables, shape: tuple[int, int], books: int, sparing: bool, symbols: Symbols | None = None
+) -> Symbols:
+    """Code the symbols of one unit.
+
+    shape: channels and frames; books: codebooks at most; sparing: frames may use fewer of them, and the stream says so.
+    Raises Malformed when a decoder meets levels or counts that no encoder writes.
+    """
+    levels = _running(coder, tables.levels, shape, None if symbols is None else symbols.levels)
+    if levels.size and not 0 <= levels.min() <= levels.max() < len(tables.class_of_level):
+        raise Malformed("a gain leaves its range")
+    used = np.full(shape, books, dtype=np.int32)
+    if sparing:
+        used -= _running(coder, tables.spared, shape, None if symbols is None else books - symbols.used)
+        if used.size and not 0 <= used.min() <= used.max() <= books:
+            raise Malformed("a number of codebooks leaves its range")
+    used = used * (levels > 0)
+    codes = np.zeros((books, *shape), dtype=np.int32)
+    for book in range(books):
+        kind = tables.class_of_code[codes[0]] if book else tables.class_of_level[levels]
+        rows = np.where(used > book, 1 + book * tables.classes + kind, 0)
+        codes[book] = coder.code(None if symbols is None else symbols.codes[book], tables.codes.at(rows, skip=1))
+    return Symbols(levels, used, codes)
+
+
+def _running(coder: Coder, tables: Tables, shape: tuple[int, int], values: np.ndarray | None) -> np.ndarray:
+    """Code values [channel, frame] as differences along the frames, the first by a row of its own."""
+    rows = np.zeros(shape, dtype=np.uint8)
+    rows[:, :1] = 1
+    steps = None if values is None else np.diff(values, axis=1, prepend=0)
+    return np.cumsum(coder.code(steps, tables.at(rows)), axis=1, dtype=np.int64).astype(np.int32)
