@@ -1,7 +1,7 @@
 """Arrays and paths as signals, for the Python interface."""
 
 from fractions import Fraction
-from os import PathLike
+from os import PathLike, fspath
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ FINEST = 100_000  # largest denominator of a frame rate: keeps 30000/1001 and ta
 def as_signal(source: str | PathLike[str] | Signal | ArrayLike, rate: int | None, fps: float | None) -> Signal:
     """A signal from a path, a signal or an array; see triptych.encode. Raises ValueError or UsageError."""
     if isinstance(source, str | PathLike):
-        return media.read(source)
+        return media.read(fspath(source))
     if isinstance(source, Signal):
         return source
     array = np.asarray(source)

@@ -102,7 +102,7 @@ def write(path: str | Path, signal: Signal, force: bool = False) -> None:
     """
     kind = type(signal)
     check_target(path, kind, "the signal")
-    if kind is Clip and str(path) != STANDARD and not Path(path).suffix:
+    if isinstance(signal, Clip) and str(path) != STANDARD and not Path(path).suffix:
         with whole(path, force, folder=True) as folder:
             media_video.write_frames(folder, signal)
         return

@@ -70,7 +70,7 @@ def _refuse_frames(image: Image.Image, name: str) -> None:
 
 def _deep(image: Image.Image) -> bool:
     """Whether the file stores 16 bits per sample (Pillow reduces RGB to 8 while loading)."""
-    return image.mode in SIXTEEN_BITS or any("16" in str(tile[-1]) for tile in image.tile)
+    return image.mode in SIXTEEN_BITS or any("16" in str(tile[-1]) for tile in getattr(image, "tile", ()))
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, name: str, note: Callable[[str], None]) -> Image.Image:

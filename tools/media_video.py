@@ -8,6 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
 from PIL import Image
 
 from ..codecs.signals import Clip, Sound
@@ -26,7 +29,7 @@ BT601, LIMITED = 6, 1  # colour matrix and range as numbers of ITU-T H.273
 def read(data: bytes, name: str, note: Callable[[str], None]) -> Clip | Sound:
     """Decode a film: frames uint8 [T, H, W, 3], upright, with its sound; a file without pictures gives a Sound."""
     try:
-        with av.open(BytesIO(data), metadata_errors="replace") as container:
+        with av.open(BytesIO(data), "r", metadata_errors="replace") as container:
             pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
             sound = _read_sound(container, name, note) if container.streams.audio else None
             if not pictures:
@@ -37,7 +40,7 @@ def read(data: bytes, name: str, note: Callable[[str], None]) -> Clip | Sound:
                 note(f"{name}: only the first picture track and the first sound track were taken")
             container.seek(0)
             frames, rate = _read_frames(container, pictures[0], name, note)
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise MediaError(f"{name}: is not a film that can be read ({error.strerror})") from error
     return Clip(frames, rate, sound)
 
@@ -50,7 +53,7 @@ def write(path: Path, suffix: str, clip: Clip, name: str) -> None:
                 _write_plain(container, clip)
             else:
                 _write_coded(container, clip, suffix)
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise MediaError(f"{name}: this film does not fit into {suffix} ({error.strerror})") from error
 
 
@@ -62,7 +65,7 @@ def write_frames(folder: Path, clip: Clip) -> None:
         media_sound.write(folder / "sound.wav", ".wav", clip.sound, folder.name)
 
 
-def encode_x264(container: av.container.OutputContainer, clip: Clip, options: dict[str, str], depth: str) -> None:
+def encode_x264(container: OutputContainer, clip: Clip, options: dict[str, str], depth: str) -> None:
     """Write the frames of `clip` as one H.264 stream with the pixel format `depth` (the sides must suit it)."""
     height, width = clip.frames.shape[1:3]
     stream = container.add_stream("libx264", rate=clip.rate, options=options)
@@ -78,11 +81,11 @@ def encode_x264(container: av.container.OutputContainer, clip: Clip, options: di
 
 def _is_cover(stream: av.VideoStream) -> bool:
     """Whether the stream is a cover picture of a sound file."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _read_frames(
-    container: av.container.InputContainer, stream: av.VideoStream, name: str, note: Callable[[str], None]
+    container: InputContainer, stream: av.VideoStream, name: str, note: Callable[[str], None]
 ) -> tuple[np.ndarray, Fraction]:
     """All frames of one stream and the frame rate."""
     stream.thread_type = "AUTO"
@@ -122,7 +125,7 @@ def _uneven(times: list[float | None], rate: Fraction) -> bool:
     return bool(np.abs(np.asarray(times) - times[0] - raster).max() > 1.0 / float(rate))
 
 
-def _read_sound(container: av.container.InputContainer, name: str, note: Callable[[str], None]) -> Sound | None:
+def _read_sound(container: InputContainer, name: str, note: Callable[[str], None]) -> Sound | None:
     """The first sound track as float samples, or None when it holds none."""
     stream = container.streams.audio[0]
     resampler = AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
@@ -137,16 +140,14 @@ def _read_sound(container: av.container.InputContainer, name: str, note: Callabl
     return media_sound.checked(samples, stream.rate, name, note)
 
 
-def _resampled(
-    container: av.container.InputContainer, stream: av.AudioStream, resampler: AudioResampler
-) -> Iterator[av.AudioFrame]:
+def _resampled(container: InputContainer, stream: av.AudioStream, resampler: AudioResampler) -> Iterator[av.AudioFrame]:
     """Decoded sound frames as planar floats, with the resampler's rest at the end."""
     for frame in container.decode(stream):
         yield from resampler.resample(frame)
     yield from resampler.resample(None)
 
 
-def _write_coded(container: av.container.OutputContainer, clip: Clip, suffix: str) -> None:
+def _write_coded(container: OutputContainer, clip: Clip, suffix: str) -> None:
     """H.264 without loss of colour resolution where the sides are odd, sound as AAC (FLAC in Matroska)."""
     sound_stream = None
     if clip.sound is not None:
@@ -158,11 +159,11 @@ def _write_coded(container: av.container.OutputContainer, clip: Clip, suffix: st
     height, width = clip.frames.shape[1:3]
     depth = "yuv444p" if height % 2 or width % 2 else "yuv420p"
     encode_x264(container, clip, {"crf": str(CRF), "preset": "fast"}, depth)
-    if sound_stream is not None:
+    if clip.sound is not None and sound_stream is not None:
         write_sound(container, sound_stream, clip.sound)
 
 
-def write_sound(container: av.container.OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
+def write_sound(container: OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
     """Encode a whole sound into one stream of an open container."""
     samples = np.clip(sound.samples, -1.0, 1.0)
     if stream.format.name == "s16":
@@ -179,7 +180,7 @@ def write_sound(container: av.container.OutputContainer, stream: av.AudioStream,
     container.mux(stream.encode(None))
 
 
-def _write_plain(container: av.container.OutputContainer, clip: Clip) -> None:
+def _write_plain(container: OutputContainer, clip: Clip) -> None:
     """Uncompressed full-resolution colour; the format has no place for sound."""
     stream = container.add_stream("wrapped_avframe", rate=clip.rate)
     stream.height, stream.width = clip.frames.shape[1:3]

@@ -15,12 +15,14 @@ from PIL import Image
 from ...codecs.signals import Clip, Picture, Sound
 from .. import cli, console, info, media
 from ..errors import UsageError
+from ..pipeline import DEFAULTS  # also loads torch before the clock starts
 from . import page, peers
 from .inputs import collect
 from .measure import aligned, psnr, si_sdr
 from .table import Example, as_text, machine, write_results
 
 FILM_SECONDS = 100.0
+KINDS = {".png": "image", ".wav": "audio", ".mp4": "video"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +64,8 @@ def encode(source: Path, out: Path, seconds: float) -> tuple[Path, float]:
     """Encode with the default codec through the command line; the file and the seconds."""
     target = out / f"{source.name}.trip"
     film = source.suffix == ".mp4"
-    say(f"encoding {source.name}" + (f": fitting a network takes {seconds:.0f} s" if film else ""))
+    codec = DEFAULTS[KINDS[source.suffix]]
+    say(f"encoding {source.name} with {codec}" + (f": fitting a network takes {seconds:.0f} s" if film else ""))
     start = time.perf_counter()
     options = ["--force", *(["--seconds", f"{seconds:g}"] if film else [])]
     if cli.main(["encode", str(source), str(target), *options]):

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ...codecs.signals import Clip, Picture, Sound
-from .. import media, media_video
+from .. import media_image, media_sound, media_video
+from ..errors import UsageError
 from .measure import aligned, psnr, si_sdr
 
 OPUS_RATES = (6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128)  # kbit/s
@@ -61,7 +62,7 @@ def still(picture: Picture, kind: str, size: int, stem: Path) -> Result:
     file = stem.with_name(f"{stem.name}.{'jpg' if kind == 'jpeg' else kind}")
     file.write_bytes(data)
     start = time.perf_counter()
-    decoded = media.read(file)
+    decoded = media_image.read(file.read_bytes(), file.name, _unheard)
     name = {"jpeg": "JPEG", "webp": "WebP"}[kind]
     spent = time.perf_counter() - start
     return Result(f"{name} {quality}", len(data), psnr(picture.pixels, decoded.pixels), seconds, spent, file, decoded)
@@ -82,7 +83,7 @@ def opus(sound: Sound, size: int, stem: Path) -> Result:
     file = stem.with_suffix(".opus")
     file.write_bytes(data)
     start = time.perf_counter()
-    decoded = media.read(file)
+    decoded = media_sound.read(file.read_bytes(), file.name, _unheard)
     spent = time.perf_counter() - start
     samples, _ = aligned(sound, decoded)
     quality = si_sdr(sound.samples[0], samples)
@@ -103,8 +104,10 @@ def x264(clip: Clip, size: int, stem: Path) -> Result:
     file = stem.with_name(f"{stem.name}.x264.mp4")
     file.write_bytes(data)
     start = time.perf_counter()
-    decoded = media.read(file)
+    decoded = media_video.read(file.read_bytes(), file.name, _unheard)
     spent = time.perf_counter() - start
+    if not isinstance(decoded, Clip):
+        raise UsageError(f"{file} was written without pictures")
     return Result(f"x264 crf {-quality}", len(data), psnr(clip.frames, decoded.frames), seconds, spent, file, decoded)
 
 
@@ -113,3 +116,7 @@ def duration(signal: Sound | Clip) -> Fraction:
     if isinstance(signal, Sound):
         return Fraction(signal.samples.shape[1], signal.rate)
     return len(signal.frames) / signal.rate
+
+
+def _unheard(text: str) -> None:
+    """Notes about files that were written here are of no interest."""
