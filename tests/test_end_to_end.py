@@ -10,9 +10,9 @@ import pytest
 from toys import clip, sound
 
 from triptych import weights
-from triptych.bitstream import Reader, Writer
+from triptych.bitstream import Reader, Writer, WrongModel
 from triptych.codecs.signals import Clip, Picture, Sound
-from triptych.tools import cli, media
+from triptych.tools import cli, media, models
 from triptych.tools.demo.measure import aligned, psnr, si_sdr
 
 
@@ -57,6 +57,13 @@ def test_a_picture_needs_its_own_weights():
     done = new_process("decode", "other.trip", "other.png")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "0102030405060708" in done.stderr
     assert not Path("other.png").exists()
+
+
+@pytest.mark.parametrize("codec", ["image/patch", "audio/mdct-rvq"])
+def test_a_codec_without_weights_says_so(codec, monkeypatch):
+    monkeypatch.setattr(weights, "find", lambda *_: None)
+    with pytest.raises(WrongModel, match=f"no weights of {codec} are installed"):
+        models.load.__wrapped__(codec)
 
 
 def test_a_sound():

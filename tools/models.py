@@ -60,7 +60,7 @@ def load(name: str, path: Path | None = None) -> Codec:
     if entry is not None:
         return from_file(entry.path)
     codec = cls()
-    if codec.decoder_state():
+    if next(codec.parameters(), None) is not None:
         raise WrongModel(f"no weights of {name} are installed")
     return codec.eval()
 
