@@ -120,3 +120,11 @@ def test_evaluation_changes_nothing() -> None:
     before = {name: value.clone() for name, value in quantiser.state_dict().items()}
     quantiser(mixture(64), torch.full((64,), BOOKS))
     assert all(torch.equal(value, before[name]) for name, value in quantiser.state_dict().items())
+
+
+def test_a_wider_beam_finds_better_codes() -> None:
+    quantiser = fitted().eval()
+    x = mixture(1024, seed=5)
+    every = torch.full((1024,), BOOKS)
+    errors = [(quantiser.decode(quantiser.encode(x, BOOKS, beam), every) - x).square().mean() for beam in (1, 2, 8)]
+    assert errors[0] > errors[1] > errors[2]

@@ -24,6 +24,7 @@ from .resample import clean, resample
 from .symbols import CodeTables, Symbols, traverse
 
 PER_UNIT = 500  # blocks a unit, 10 s
+WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
 PARAMETERS = struct.Struct("<BBH")  # codebooks, sparing, blocks a unit
 TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
 
@@ -52,14 +53,14 @@ class MdctRvqCodec(Codec):
     # Samples to symbols and back
 
     @torch.inference_mode()
-    def analyse(self, samples: Tensor, books: int, first: int, end: int) -> Symbols:
-        """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate."""
+    def analyse(self, samples: Tensor, books: int, first: int, end: int, beam: int = 1) -> Symbols:
+        """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate; beam: of the search."""
         net, reach = self.net, self.net.encoder.reach
         before, after = max(0, first - reach), min(net.mdct.blocks(samples.shape[1]) + 1, end + reach)
         levels, cosine, sine = net.spectrum(net.mdct.some_frames(samples, before, after))
         latents = net.latents(levels, cosine, sine)[:, first - before : end - before]
         levels = levels[:, first - before : end - before]
-        codes = net.quantiser.encode(latents.flatten(0, 1), books).unflatten(1, levels.shape) * (levels > 0)
+        codes = net.quantiser.encode(latents.flatten(0, 1), books, beam).unflatten(1, levels.shape) * (levels > 0)
         used = books * (levels > 0)
         return Symbols(*(part.numpy(force=True).astype(np.int32) for part in (levels, used, codes)))
 
@@ -106,7 +107,7 @@ class MdctRvqCodec(Codec):
         samples = torch.from_numpy(samples).to(self.net.weight.device)
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
-            symbols = self.analyse(samples, books, first, end)
+            symbols = self.analyse(samples, books, first, end, 1 << min(options.effort, WIDEST))
             coder = Encoder()
             traverse(coder, self.tables, symbols.levels.shape, books, sparing, symbols)
             last = unit == layout.units - 1

@@ -73,13 +73,24 @@ class ResidualQuantiser(nn.Module):
         self.counts[book] = counts
         self.sums[book] = codewords * counts.unsqueeze(1)
 
-    def encode(self, vectors: Tensor, books: int) -> Tensor:
-        """Codes of the first `books` stages: float [n, dim] to int64 [books, n]."""
-        codes = []
+    def encode(self, vectors: Tensor, books: int, beam: int = 1) -> Tensor:
+        """Codes of the first `books` stages: float [n, dim] to int64 [books, n].
+
+        beam: how many candidates per vector stay in the race from stage to stage; with 1 every stage takes the nearest.
+        """
+        count, dim = vectors.shape
+        residuals = vectors.unsqueeze(1)
+        errors = residuals.new_zeros(count, 1)  # up to a constant per vector
+        codes = torch.zeros(0, count, 1, dtype=torch.long, device=vectors.device)
         for codebook in self.codebooks[:books]:
-            codes.append(nearest(vectors, codebook))
-            vectors = vectors - codebook[codes[-1]]
-        return torch.stack(codes)
+            distances = codebook.square().sum(1) - 2 * residuals.flatten(0, 1) @ codebook.T
+            totals_now = (errors.unsqueeze(2) + distances.view(count, -1, len(codebook))).flatten(1)
+            errors, best = totals_now.topk(min(beam, totals_now.shape[1]), dim=1, largest=False)
+            parents, chosen = best // len(codebook), best % len(codebook)
+            kept = residuals.gather(1, parents.unsqueeze(2).expand(-1, -1, dim))
+            residuals = kept - codebook[chosen]
+            codes = torch.cat((codes.gather(2, parents.expand(len(codes), -1, -1)), chosen.unsqueeze(0)))
+        return codes[:, :, 0]
 
     def decode(self, codes: Tensor, used: Tensor) -> Tensor:
         """Sum of the codewords in use: int64 [books, n] and int64 [n] (books used per vector) to float [n, dim]."""
@@ -124,11 +135,21 @@ class ResidualQuantiser(nn.Module):
         mean = self.counts[book].mean()
         dead = self.counts[book] < RESTART_BELOW * mean
         if dead.any():
-            picks = torch.randint(len(vectors), (int(dead.sum()),), generator=generator)
-            self.restart(book, dead, vectors[picks], mean)
+            self.restart(book, dead, vectors, generator)
         self.codebooks[book] = self.sums[book] / self.counts[book].unsqueeze(1)
 
-    def restart(self, book: int, dead: Tensor, vectors: Tensor, count: Tensor) -> None:
-        """Move dead entries, bool [size], to float [dead entries, dim]; from now they count as used `count` times."""
-        self.counts[book][dead] = count
-        self.sums[book][dead] = vectors * count
+    def restart(self, book: int, dead: Tensor, vectors: Tensor, generator: torch.Generator | None) -> None:
+        """Let dead entries, bool [size], share the work of the most used ones; `vectors` float [n, dim] of the batch.
+
+        A random vector of the batch makes a poor codeword in many dimensions: hardly another is nearer to it than to
+        what is there. Half of a busy cell is used at once, and the sum of the counts stays what it was.
+        """
+        gone = dead.nonzero().squeeze(1)[: len(dead) // 2]
+        busy = self.counts[book].topk(len(gone)).indices
+        self.counts[book][busy] /= 2
+        self.sums[book][busy] /= 2
+        words = self.sums[book][busy] / self.counts[book][busy].unsqueeze(1)
+        picks = torch.randint(len(vectors), (len(gone),), generator=generator)
+        words = words + 0.1 * (vectors[picks.to(vectors.device)] - words)
+        self.counts[book][gone] = self.counts[book][busy]
+        self.sums[book][gone] = words * self.counts[book][busy].unsqueeze(1)
