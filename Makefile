@@ -6,6 +6,9 @@ EXTRAS = test,demo,report,vision,compressai
 INPUTS = pyproject.toml setup.py constraints.txt
 PIP = bin/python -m pip --disable-pip-version-check
 
+# Threads that spin while they wait bring a shared machine to a halt: a hundred times slower has been seen.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo test test-core lint format clean
 
 demo: .venv/installed
