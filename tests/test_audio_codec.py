@@ -23,7 +23,15 @@ from triptych.codecs.signals import Sound
 from triptych.entropy import Decoder, Encoder, RateCounter
 
 CONFIG = MdctRvqConfig(
-    dim=24, books=4, size=64, encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=2, classes=3
+    dim=24,
+    books=4,
+    size=64,
+    encoder_width=16,
+    encoder_blocks=1,
+    decoder_width=16,
+    decoder_blocks=2,
+    classes=3,
+    contexts=2,
 )
 
 
@@ -52,8 +60,8 @@ def codec() -> MdctRvqCodec:
     return made
 
 
-def encode(sound: Sound, quality: float = 100) -> tuple[Track, list[Unit]]:
-    options = Options(quality=quality)
+def encode(sound: Sound, quality: float = 100, effort: int = 0) -> tuple[Track, list[Unit]]:
+    options = Options(quality=quality, effort=effort)
     track, plan = codec().open(sound, options)
     return track, list(codec().encode_units(sound, track, plan, 0, options))
 
@@ -142,6 +150,15 @@ def test_layout_accounts_for_everything(total: int, rate: int, per_unit: int, re
     assert layout.coded(layout.units - 1) == layout.frames and layout.made(layout.units - 1) == layout.blocks
     for unit in range(layout.units):
         assert layout.coded(unit) >= min(layout.frames, layout.made(unit) + 1 + reach)
+
+
+def test_effort_lowers_the_error() -> None:
+    sound = Sound(tone(32000, seed=1)[None], 16000)
+    errors = []
+    for effort in (0, 10):
+        track, units = encode(sound, effort=effort)
+        errors.append(np.square(codec().decode(track, units).samples - sound.samples).mean())
+    assert errors[1] < errors[0]
 
 
 def test_batch_equals_single() -> None:

@@ -33,15 +33,18 @@ def count(codec: MdctRvqCodec, found: Sequence[Symbols], generator: torch.Genera
     levels = np.concatenate([part.levels.reshape(-1) for part in found])
     codes = np.concatenate([part.codes.reshape(c.books, -1) for part in found], axis=1)[:, levels > 0]
     heard = levels[levels > 0]
-    edges = np.quantile(heard, np.arange(1, c.classes) / c.classes) if heard.size else np.arange(c.classes - 1)
+    edges = np.quantile(heard, np.arange(1, c.classes) / c.classes) if heard.size else np.zeros(c.classes - 1)
     class_of_level = np.searchsorted(edges, np.arange(c.levels)).astype(np.int32)
     class_of_code = group_codewords(codec, codes[0], generator)
     rows = [np.zeros((1, c.size), dtype=np.int64)]
     for book in range(c.books):
+        classes = c.classes if book < c.contexts else 1
         kind = class_of_code[codes[0]] if book else class_of_level[heard]
-        rows.append(smoothed(np.bincount(kind * c.size + codes[book], minlength=c.classes * c.size), c.classes))
-    code_tables = Tables.from_counts(np.concatenate(rows))
-    return CodeTables(level_tables(found, c.levels), spared_tables(c.books), code_tables, class_of_level, class_of_code)
+        kind = kind * (book < c.contexts)
+        rows.append(smoothed(np.bincount(kind * c.size + codes[book], minlength=classes * c.size), classes))
+    first_row = np.cumsum([len(part) for part in [rows[0][:0], *rows]]).astype(np.int32)[1:]
+    tables = (level_tables(found, c.levels), spared_tables(c.books), Tables.from_counts(np.concatenate(rows)))
+    return CodeTables(*tables, first_row, class_of_level, class_of_code)
 
 
 def group_codewords(codec: MdctRvqCodec, first_codes: np.ndarray, generator: torch.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from .transform import Mdct
 class MdctRvqConfig:
     """Sizes of the codec; rate in Hz, hop in samples, step and lowest (level 1) in decibels.
 
+    classes: rows of tables for each of the first `contexts` codebooks; the others have one.
     power: coefficients are raised to it before anything else, so that coding noise follows the spectrum.
     """
 
@@ -33,7 +34,8 @@ class MdctRvqConfig:
     lowest: float = -84.0
     power: float = 0.7
     decay: float = 0.99
-    classes: int = 16
+    classes: int = 64
+    contexts: int = 6
 
 
 def raised(x: Tensor, power: float) -> Tensor:

@@ -79,13 +79,15 @@ class ResidualQuantiser(nn.Module):
         beam: how many candidates per vector stay in the race from stage to stage; with 1 every stage takes the nearest.
         """
         count, dim = vectors.shape
+        if count == 0:
+            return torch.zeros(books, 0, dtype=torch.long, device=vectors.device)
         residuals = vectors.unsqueeze(1)
         errors = residuals.new_zeros(count, 1)  # up to a constant per vector
         codes = torch.zeros(0, count, 1, dtype=torch.long, device=vectors.device)
         for codebook in self.codebooks[:books]:
             distances = codebook.square().sum(1) - 2 * residuals.flatten(0, 1) @ codebook.T
-            totals_now = (errors.unsqueeze(2) + distances.view(count, -1, len(codebook))).flatten(1)
-            errors, best = totals_now.topk(min(beam, totals_now.shape[1]), dim=1, largest=False)
+            so_far = (errors.unsqueeze(2) + distances.view(count, -1, len(codebook))).flatten(1)
+            errors, best = so_far.topk(min(beam, so_far.shape[1]), dim=1, largest=False)
             parents, chosen = best // len(codebook), best % len(codebook)
             kept = residuals.gather(1, parents.unsqueeze(2).expand(-1, -1, dim))
             residuals = kept - codebook[chosen]

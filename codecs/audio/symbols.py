@@ -37,7 +37,8 @@ class CodeTables:
     Attributes:
         levels: row 0 for a level minus the level before, row 1 for the first level of a unit.
         spared: row 0 for the codebooks a frame goes without, minus those of the frame before, row 1 for the first.
-        codes: row 0 stands for codes that are not sent; then `classes` rows for each codebook.
+        codes: row 0 stands for codes that are not sent; then the rows of each codebook.
+        first_row: first row of each codebook and the end, int32 [books + 1]; a codebook has a row for each class or one.
         class_of_level: which of its rows codebook 0 uses, int32 [levels].
         class_of_code: which of their rows the other codebooks use, by the first code of the frame, int32 [size].
     """
@@ -45,19 +46,21 @@ class CodeTables:
     levels: Tables
     spared: Tables
     codes: Tables
+    first_row: np.ndarray
     class_of_level: np.ndarray
     class_of_code: np.ndarray
 
-    @property
-    def classes(self) -> int:
-        """Rows for each codebook."""
-        return int(max(self.class_of_level.max(), self.class_of_code.max())) + 1
+    def rows(self, book: int, levels: np.ndarray, first_codes: np.ndarray) -> np.ndarray:
+        """Rows of a codebook's codes from the levels and the first codes of their frames, all int32 [...]."""
+        if self.first_row[book + 1] - self.first_row[book] == 1:
+            return np.full_like(levels, self.first_row[book])
+        return self.first_row[book] + (self.class_of_code[first_codes] if book else self.class_of_level[levels])
 
     def state(self) -> dict[str, np.ndarray]:
         """As arrays for a weights file."""
         parts = {"levels": self.levels, "spared": self.spared, "codes": self.codes}
         state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state().items()}
-        return state | {"class_of_level": self.class_of_level, "class_of_code": self.class_of_code}
+        return state | {name: getattr(self, name) for name in ("first_row", "class_of_level", "class_of_code")}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> "CodeTables":
@@ -66,7 +69,7 @@ class CodeTables:
             Tables.from_state({key: state[f"{name}.{key}"] for key in ("frequencies", "sizes", "firsts", "escape")})
             for name in ("levels", "spared", "codes")
         ]
-        return cls(*parts, state["class_of_level"], state["class_of_code"])
+        return cls(*parts, state["first_row"], state["class_of_level"], state["class_of_code"])
 
 
 def traverse(
@@ -88,8 +91,7 @@ def traverse(
     used = used * (levels > 0)
     codes = np.zeros((books, *shape), dtype=np.int32)
     for book in range(books):
-        kind = tables.class_of_code[codes[0]] if book else tables.class_of_level[levels]
-        rows = np.where(used > book, 1 + book * tables.classes + kind, 0)
+        rows = np.where(used > book, tables.rows(book, levels, codes[0]), 0)
         codes[book] = coder.code(None if symbols is None else symbols.codes[book], tables.codes.at(rows, skip=1))
     return Symbols(levels, used, codes)
 

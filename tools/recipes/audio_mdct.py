@@ -42,7 +42,15 @@ def default() -> Recipe:
 def smoke() -> Recipe:
     """A tiny model for tests: seconds, not quality."""
     config = MdctRvqConfig(
-        dim=24, books=4, size=64, encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=1, classes=2
+        dim=24,
+        books=4,
+        size=64,
+        encoder_width=16,
+        encoder_blocks=1,
+        decoder_width=16,
+        decoder_blocks=1,
+        classes=2,
+        contexts=2,
     )
     return Recipe(
         name="audio_mdct.smoke",
