@@ -20,10 +20,10 @@ from ...entropy import Decoder, Encoder
 from ...entropy.weights import decode_levels, dequantise, encode_levels
 from ..base import Codec, Options, verify
 from ..signals import Clip
-from .fit import Fitted, fit
+from .fit import Fitted, fit, layout_of
 from .layout import Parameters, parse
 from .nerv import render
-from .plan import Plan, plan_for
+from .plan import Plan, plan_for, threads
 from .scale import enlarge, reduce, reduced
 from .symbols import traverse
 
@@ -86,7 +86,8 @@ class HnervCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """Fit the network; then one W and a unit for every 16 frames."""
         frames = np.ascontiguousarray(reduce(signal.frames, plan.parameters.scale))
-        fitted = fit(frames, plan.parameters.layout, plan.recipe(time.monotonic()), options.progress)
+        with threads(plan.threads):
+            fitted = fit(frames, plan.parameters.layout, plan.recipe(time.monotonic()), options.progress)
         yield pack_weights(fitted, number)
         for first in range(0, len(frames), PER_UNIT):
             yield pack_unit(fitted.embeddings[first : first + PER_UNIT], number, first + PER_UNIT >= len(frames))
@@ -147,7 +148,8 @@ def unpack_weights(item: Weights, parameters: Parameters, previous: Network | No
     exponents = [group.exponent for group in item.groups]
     if max(map(abs, exponents)) > MOST_EXPONENT:
         raise Malformed(f"a weight has a step outside 2^-{MOST_EXPONENT} to 2^{MOST_EXPONENT}")
-    tensors = [torch.from_numpy(dequantise(*pair)) for pair in zip(levels[:-1], exponents[:-1], strict=True)]
+    arrays = [dequantise(*pair) for pair in zip(levels[:-1], exponents[:-1], strict=True)]
+    tensors = [torch.from_numpy(array).contiguous(memory_format=layout_of(array.ndim)) for array in arrays]
     return Network(levels, tensors, exponents[-1])
 
 

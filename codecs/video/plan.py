@@ -1,6 +1,8 @@
 """What an encoder decides before it fits: scale, size of the network, length and weights of the schedule."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,19 +15,20 @@ from .nerv import Layout
 from .scale import reduced
 
 PASSES = (2, 4, 8, 15, 25, 40, 60, 100, 150, 250, 400)  # over all frames, by effort
-ENOUGH = 12.0  # passes; with fewer a coarser rendering gives the better picture
 RESERVE = 0.04  # share of a time budget kept for reducing, choosing tables and coding
-RENDERINGS = ((4, 1), (2, 2), (2, 1), (1, 2), (1, 1))  # scale and shuffle of the head, coarse to fine
-REFERENCE = 132 * 720 * 1280, 270_000  # pixels of a clip and values of its network and embeddings at quality 50
+# Scale, shuffle of the head, and the passes from which on it beats the coarser ones before it (measured at 720p).
+RENDERINGS = ((4, 1, 0), (2, 2, 8), (2, 1, 40), (1, 2, 40), (1, 1, 60))
+REFERENCE = 132 * 720 * 1280, 300_000  # pixels of a clip and values of its network and embeddings at quality 50
 FEWEST = 1500  # weights
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the encoder decided: parameters of the track, how to fit, and when the budget ends (monotonic seconds)."""
+    """What the encoder decided: parameters of the track, how to fit, threads, when the budget ends (monotonic seconds)."""
 
     parameters: Parameters
     base: Recipe
+    threads: int
     deadline: float | None
 
     def recipe(self, now: float) -> Recipe:
@@ -37,16 +40,38 @@ class Plan:
 
 def plan_for(shape: tuple[int, int, int], channels: int, encoder: bool, options: Options, began: float) -> Plan:
     """Plan for a clip of shape (frames, height, width); `began` is when the budget started (monotonic seconds)."""
-    rate = 0.3 * 2 ** ((50 - options.quality) / 25)
+    rate = 0.12 * 2 ** ((50 - options.quality) / 25)
     base = Recipe(PASSES[options.effort] * shape[0], rate=rate, seed=options.seed, encoder=encoder)
     values = values_for(shape[0] * shape[1] * shape[2], options.quality)
-    candidates = [(scale, _layout(shape, channels, values, scale, shuffle)) for scale, shuffle in RENDERINGS]
+    candidates = [(scale, _layout(shape, channels, values, scale, shuffle)) for scale, shuffle, _ in RENDERINGS]
     if options.seconds is None:
         scale, layout = candidates[_by_effort(shape[1] * shape[2], options.effort)]
-        return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), None)
+        return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), torch.get_num_threads(), None)
     deadline = began + options.seconds * (1 - RESERVE)
-    scale, layout = _within(candidates, shape, base, deadline)
-    return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), deadline)
+    count = _best_threads(shape, candidates[0], base)
+    with threads(count):
+        scale, layout = _within(candidates, shape, base, deadline)
+    return Plan(Parameters(scale, layout), replace(base, fast=_fast(layout)), count, deadline)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _best_threads(shape: tuple[int, int, int], candidate: tuple[int, Layout], base: Recipe) -> int:
+    """All of torch's threads, or one where that is faster: on busy cores threads mostly wait for each other."""
+    times = {}
+    for count in (torch.get_num_threads(), 1):
+        with threads(count):
+            times[count] = times.get(count) or _seconds(shape, *candidate, base)
+    return min(times, key=times.__getitem__)
 
 
 def values_for(pixels: int, quality: float) -> int:
@@ -76,21 +101,21 @@ def _within(
 ) -> tuple[int, Layout]:
     """The finest rendering of which enough passes fit before the deadline, by timing a few steps of each."""
     chosen, speed = candidates[0], 0.0
-    for candidate in candidates:
+    for candidate, (_, _, passes) in zip(candidates, RENDERINGS, strict=True):
         scale, layout = candidate
         left = deadline - time.monotonic()
         expected = layout.work() * speed
-        if expected * shape[0] * ENOUGH > left:
+        if expected * shape[0] * passes > left:
             break
         needed = _seconds(shape, scale, layout, base)
-        if needed * shape[0] * ENOUGH > left:
+        if needed * shape[0] * passes > left:
             break
         chosen, speed = candidate, needed / layout.work()
     return chosen
 
 
 def _seconds(shape: tuple[int, int, int], scale: int, layout: Layout, base: Recipe) -> float:
-    """Seconds of one step, the fastest of three after two that warm up."""
+    """Seconds of one step, the median of three after two that warm up."""
     noise = np.random.default_rng(0).integers(0, 256, (2, reduced(shape[1], scale), reduced(shape[2], scale), 3))
     work = Fit(noise.astype(np.uint8), layout, replace(base, fast=_fast(layout)))
     times = []
@@ -98,7 +123,7 @@ def _seconds(shape: tuple[int, int, int], scale: int, layout: Layout, base: Reci
         began = time.monotonic()
         work.advance(0.1)
         times.append(time.monotonic() - began)
-    return min(times[2:])
+    return sorted(times[2:])[1]
 
 
 def _fast(layout: Layout) -> bool:
