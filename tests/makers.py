@@ -3,12 +3,19 @@
 import numpy as np
 import torch
 
+from triptych.codecs.audio.counting import freeze
+from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
+from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
+from triptych.codecs.audio.start import start
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
 from triptych.tools.recipes.patch_start import start_net
 
 TINY_PATCH = PatchConfig(
     latents=48, side=12, signed=3, width=16, context=16, encoder_blocks=1, decoder_blocks=1, render=8
+)
+TINY_MDCT_RVQ = MdctRvqConfig(
+    dim=24, books=4, size=64, encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=2, classes=3
 )
 
 
@@ -42,3 +49,29 @@ def round_trip(codec, signal, options):
     track, plan = codec.open(signal, options)
     items = list(codec.encode_units(signal, track, plan, 0, options))
     return codec.decode(track, items), track, items
+
+
+def speech(samples: int, channels: int = 1, rate: int = 16000, seed: int = 0) -> np.ndarray:
+    """Harmonics of a gliding pitch in syllables over a little noise, float32 [channels, samples]."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(samples) / rate
+    voices = []
+    for channel in range(channels):
+        phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * t + channel)) / rate
+        tone = sum(np.sin(k * phase + channel) / k for k in range(1, 20))
+        voices.append(0.15 * tone * np.abs(np.sin(2 * np.pi * 2.1 * t)) + rng.normal(0, 0.003, samples))
+    return np.stack(voices).clip(-1, 1).astype(np.float32)
+
+
+def tiny_mdct_rvq(seed: int = 0) -> MdctRvqCodec:
+    """A tiny audio/mdct-rvq codec, codebooks and tables from made sounds, its zero layers disturbed so that all parts act."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    codec = MdctRvqCodec(TINY_MDCT_RVQ)
+    samples = torch.from_numpy(np.concatenate([speech(32000, seed=number) for number in range(6)]))
+    start(codec.net, samples, rounds=4, per_step=256, generator=generator)
+    for layer in (codec.net.encoder.leave, codec.net.decoder.leave):
+        torch.nn.init.normal_(layer.weight, std=0.02, generator=generator)
+    codec.eval().requires_grad_(False)
+    freeze(codec, [samples], generator)
+    return codec

@@ -75,6 +75,7 @@ def header(fields):
         rate, channels = fields.number("sample rate"), fields.number("channels")
         most = fields.number("samples per unit")
         need(rate and channels and most, "a zero in the audio fields")
+        track |= {"rate": rate, "channels": channels}
         fields.number("skip"), fields.number("pre-roll units")
         total = fields.number("total samples + 1")
     else:
@@ -230,28 +231,40 @@ def dump(data):
     return "\n".join(lines) + "\n"
 
 
-def ans_decode(stream, tables):
-    """Decode one symbol per table from a coded stream; a table is a list of frequencies that sum to 2**24.
+class Stack:
+    """The entropy decoder: `take` gives the next symbol, as its position in the table (frequencies that sum to 2**24)."""
 
-    Returns the symbols (as positions in their tables); raises Bad unless every bit of the stream was used.
-    """
-    need(len(stream) % 4 == 0, "a stream of broken words")
-    words = [int.from_bytes(stream[at : at + 4], "little") for at in range(0, len(stream), 4)]
-    need(not words or words[-1], "a stream that ends with a zero word")
-    state = words.pop() if words else 0
-    if words:
-        state = state << 32 | words.pop()
-    symbols = []
-    for table in tables:
-        quantile, symbol, below = state & 0xFFFFFF, 0, 0
+    def __init__(self, stream):
+        need(len(stream) % 4 == 0, "a stream of broken words")
+        self.words = [int.from_bytes(stream[at : at + 4], "little") for at in range(0, len(stream), 4)]
+        need(not self.words or self.words[-1], "a stream that ends with a zero word")
+        self.state = 0
+        for _ in range(2):
+            self.refill()
+
+    def refill(self):
+        if self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def take(self, table):
+        quantile, symbol, below = self.state & 0xFFFFFF, 0, 0
         while below + table[symbol] <= quantile:
             below += table[symbol]
             symbol += 1
-        state = (state >> 24) * table[symbol] + quantile - below
-        if state < 1 << 32 and words:
-            state = state << 32 | words.pop()
-        symbols.append(symbol)
-    need(state == 0 and not words, "a stream that is longer than its symbols")
+        self.state = (self.state >> 24) * table[symbol] + quantile - below
+        if self.state < 1 << 32:
+            self.refill()
+        return symbol
+
+    def done(self):
+        need(self.state == 0 and not self.words, "a stream that is longer than its symbols")
+
+
+def ans_decode(stream, tables):
+    """Decode one symbol per table from a coded stream; raises Bad unless every bit of the stream was used."""
+    stack = Stack(stream)
+    symbols = [stack.take(table) for table in tables]
+    stack.done()
     return symbols
 
 
