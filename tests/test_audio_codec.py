@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from triptych.bitstream import Reader, SymbolMismatch, Track, TripError, Unit, Writer
 from triptych.codecs.audio import mdct_rvq
+from triptych.codecs.audio.allocate import allocate
 from triptych.codecs.audio.counting import freeze
 from triptych.codecs.audio.layout import Layout
 from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
@@ -270,3 +271,32 @@ def test_memory_grows_with_the_sound_and_bounds_the_samples() -> None:
     sounds = [Sound(np.zeros((1, n), np.float32), 16000) for n in (1000, 10**6)]
     small, large = (codec().memory(encode(sound)[0]) for sound in sounds)
     assert large - small > 4 * 2 * 999_000
+
+
+def test_frames_share_codebooks_by_need() -> None:
+    loud, soft = tone(16000, seed=2), 0.01 * tone(16000, seed=2)
+    sound = Sound(np.concatenate((loud, np.zeros(8000, np.float32), soft))[None], 16000)
+    plan = codec().open(sound, Options(quality=50))[1]
+    symbols = codec().analyse(torch.from_numpy(sound.samples), plan, 0, 126)
+    heard = symbols.levels > 0
+    assert (symbols.used[~heard] == 0).all() and (symbols.used[heard] >= 1).all() and not heard.all()
+    assert symbols.used[:, 2:48].mean() > symbols.used[:, 78:124].mean() + 0.5
+    assert abs(symbols.used[heard].mean() - plan.books) < 0.6
+    assert not symbols.codes[np.arange(CONFIG.books)[:, None, None] >= symbols.used].any()
+
+
+@pytest.mark.parametrize("quality", [10, 50, 90])
+def test_sparing_files_come_back(quality: float) -> None:
+    sound = Sound(np.stack([tone(30000), np.zeros(30000, np.float32)]), 16000)
+    track, units = encode(sound, quality)
+    assert track.parameters[1] == 1
+    assert codec().decode(track, units).samples.shape == (2, 30000)
+
+
+def test_allocation_minimises_the_weighted_error() -> None:
+    errors = (
+        torch.tensor([[8.0, 4, 2, 1, 0.5]]).expand(1, 20, 5)
+        * torch.cat((torch.ones(10), torch.full((10,), 9.0)))[:, None]
+    )
+    used = allocate(errors, torch.zeros(1, 20), torch.ones(1, 20, dtype=torch.bool), 2)
+    assert abs(used.sum() - 40) <= 2 and used[0, 12:].float().mean() > used[0, :8].float().mean() + 1

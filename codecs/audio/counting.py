@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from ...entropy import Tables
-from .mdct_rvq import MdctRvqCodec
+from .mdct_rvq import MdctRvqCodec, Plan
 from .rvq import kmeans
-from .symbols import CodeTables, Symbols
+from .symbols import CodeTables, Symbols, carried
 
 CONCENTRATION = 400  # how many observations the prior of a row, its codebook's distribution, counts for
 RESOLUTION = 256  # of fractional counts
@@ -23,12 +23,21 @@ def freeze(codec: MdctRvqCodec, sounds: Sequence[torch.Tensor], generator: torch
     for tensor in (*codec.parameters(), codec.net.weight, codec.net.quantiser.codebooks):
         tensor.copy_(tensor.half().float())
     books = codec.config.books
-    found = [codec.analyse(sound, books, 0, codec.net.mdct.blocks(sound.shape[1]) + 1) for sound in sounds]
-    codec.tables = count(codec, found, generator)
+    found = [analyse(codec, sound, books) for sound in sounds]
+    means = np.geomspace(1.5, 0.8 * books, 5).tolist()
+    spread = [analyse(codec, sound, mean) for sound in sounds[:: max(1, len(sounds) // 8)] for mean in means]
+    codec.tables = count(codec, found, spread, generator)
 
 
-def count(codec: MdctRvqCodec, found: Sequence[Symbols], generator: torch.Generator) -> CodeTables:
-    """Tables from symbols with all codebooks in use."""
+def analyse(codec: MdctRvqCodec, sound: torch.Tensor, books: float) -> Symbols:
+    """Symbols of a whole sound, float [channel, samples], with a quick search."""
+    return codec.analyse(sound, Plan(books, 1), 0, codec.net.mdct.blocks(sound.shape[1]) + 1)
+
+
+def count(
+    codec: MdctRvqCodec, found: Sequence[Symbols], spread: Sequence[Symbols], generator: torch.Generator
+) -> CodeTables:
+    """Tables from symbols with all codebooks in use, and from some with numbers of codebooks that vary."""
     c = codec.config
     levels = np.concatenate([part.levels.reshape(-1) for part in found])
     codes = np.concatenate([part.codes.reshape(c.books, -1) for part in found], axis=1)[:, levels > 0]
@@ -43,7 +52,7 @@ def count(codec: MdctRvqCodec, found: Sequence[Symbols], generator: torch.Genera
         kind = kind * (book < c.contexts)
         rows.append(smoothed(np.bincount(kind * c.size + codes[book], minlength=classes * c.size), classes))
     first_row = np.cumsum([len(part) for part in [rows[0][:0], *rows]]).astype(np.int32)[1:]
-    tables = (level_tables(found, c.levels), spared_tables(c.books), Tables.from_counts(np.concatenate(rows)))
+    tables = (level_tables(found, c.levels), spared_tables(spread, c.books), Tables.from_counts(np.concatenate(rows)))
     return CodeTables(*tables, first_row, class_of_level, class_of_code)
 
 
@@ -73,10 +82,10 @@ def level_tables(found: Sequence[Symbols], levels: int) -> Tables:
     return Tables.from_counts(RESOLUTION * counts + 16, first=1 - levels)
 
 
-def spared_tables(books: int) -> Tables:
-    """Row 0: changes of the number of spared codebooks, a Laplacian; row 1: the first number of a unit, even."""
-    change = np.abs(np.arange(-books, books + 1))
-    counts = np.stack(
-        [np.left_shift(1, np.maximum(0, 16 - 2 * change)), np.where(np.arange(-books, books + 1) < 0, 1, 64)]
-    )
-    return Tables.from_counts(counts, first=-books)
+def spared_tables(spread: Sequence[Symbols], books: int) -> Tables:
+    """Row 0: changes of the number of spared codebooks; row 1: the first number of a unit."""
+    spared = [books - carried(part) for part in spread]
+    steps = np.concatenate([np.diff(part, axis=1).reshape(-1) for part in spared])
+    firsts = np.concatenate([part.reshape(-1) for part in spared])
+    counts = np.stack([np.bincount(values + books, minlength=2 * books + 1) for values in (steps, firsts)])
+    return Tables.from_counts(RESOLUTION * counts + 16, first=-books)

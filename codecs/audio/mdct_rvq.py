@@ -18,6 +18,7 @@ from ...bitstream.errors import Malformed, OverLimit
 from ...entropy import Decoder, Encoder
 from ..base import Codec, Options, verify
 from ..signals import Sound
+from .allocate import allocate
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .resample import clean, resample
@@ -31,9 +32,10 @@ TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
 
 @dataclass(frozen=True)
 class Plan:
-    """What the encoder decided: codebooks of the track."""
+    """What the encoder decided: codebooks per frame on the average, and candidates of the code search."""
 
-    books: int
+    books: float
+    beam: int
 
 
 class MdctRvqCodec(Codec):
@@ -53,16 +55,32 @@ class MdctRvqCodec(Codec):
     # Samples to symbols and back
 
     @torch.inference_mode()
-    def analyse(self, samples: Tensor, books: int, first: int, end: int, beam: int = 1) -> Symbols:
-        """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate; beam: of the search."""
+    def analyse(self, samples: Tensor, plan: Plan, first: int, end: int) -> Symbols:
+        """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate."""
         net, reach = self.net, self.net.encoder.reach
         before, after = max(0, first - reach), min(net.mdct.blocks(samples.shape[1]) + 1, end + reach)
         levels, cosine, sine = net.spectrum(net.mdct.some_frames(samples, before, after))
         latents = net.latents(levels, cosine, sine)[:, first - before : end - before]
         levels = levels[:, first - before : end - before]
-        codes = net.quantiser.encode(latents.flatten(0, 1), books, beam).unflatten(1, levels.shape) * (levels > 0)
-        used = books * (levels > 0)
+        used, books = self._used(latents, levels, plan.books)
+        codes = torch.zeros(books, *levels.shape, dtype=torch.long, device=levels.device)
+        for number in used.unique().tolist():
+            frames = used == number
+            if number:
+                codes[:number, frames] = net.quantiser.encode(latents[frames], number, plan.beam)
         return Symbols(*(part.numpy(force=True).astype(np.int32) for part in (levels, used, codes)))
+
+    def _used(self, latents: Tensor, levels: Tensor, mean: float) -> tuple[Tensor, int]:
+        """Codebooks per frame, int64 like `levels`, and the most that a frame may have."""
+        heard = levels > 0
+        if not self._sparing(mean):
+            return round(mean) * heard, round(mean)
+        errors = self.net.quantiser.errors(latents.flatten(0, 1)).unflatten(0, levels.shape)
+        return allocate(errors, levels * self.config.step, heard, mean), self.config.books
+
+    def _sparing(self, mean: float) -> bool:
+        """Whether a mean number of codebooks is spread unevenly over the frames."""
+        return 1 < mean < self.config.books
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, first: int, end: int) -> Tensor:
@@ -76,7 +94,7 @@ class MdctRvqCodec(Codec):
 
     def tokenize(self, x: Tensor) -> Tensor:
         """Float [batch, samples] at the codec's rate to int64 [batch, 1 + books, frame]: levels, then all codebooks."""
-        symbols = self.analyse(x, self.config.books, 0, self.net.mdct.blocks(x.shape[1]) + 1)
+        symbols = self.analyse(x, Plan(self.config.books, 1), 0, self.net.mdct.blocks(x.shape[1]) + 1)
         rows = np.concatenate((symbols.levels[None], symbols.codes)).transpose(1, 0, 2)
         return torch.from_numpy(rows.astype(np.int64))
 
@@ -93,10 +111,12 @@ class MdctRvqCodec(Codec):
         if not LOWEST_RATE <= signal.rate <= HIGHEST_RATE:
             raise OverLimit(f"the sample rate {signal.rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         channels, total = signal.samples.shape
-        books = 1 + round(options.quality / 100 * (self.config.books - 1))
+        plan = Plan(1 + options.quality / 100 * (self.config.books - 1), 1 << min(options.effort, WIDEST))
+        sparing = self._sparing(plan.books)
         outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, 0, PER_UNIT)), Plan(books)
+        parameters = PARAMETERS.pack(self.config.books if sparing else round(plan.books), sparing, PER_UNIT)
+        return Track(self.id, self.profile, True, bytes(8), media, parameters), plan
 
     def encode_units(
         self, signal: Sound, track: Track, plan: Plan, number: int, options: Options
@@ -107,7 +127,7 @@ class MdctRvqCodec(Codec):
         samples = torch.from_numpy(samples).to(self.net.weight.device)
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
-            symbols = self.analyse(samples, books, first, end, 1 << min(options.effort, WIDEST))
+            symbols = self.analyse(samples, plan, first, end)
             coder = Encoder()
             traverse(coder, self.tables, symbols.levels.shape, books, sparing, symbols)
             last = unit == layout.units - 1

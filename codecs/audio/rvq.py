@@ -94,6 +94,14 @@ class ResidualQuantiser(nn.Module):
             codes = torch.cat((codes.gather(2, parents.expand(len(codes), -1, -1)), chosen.unsqueeze(0)))
         return codes[:, :, 0]
 
+    def errors(self, vectors: Tensor) -> Tensor:
+        """Squared error after 0, 1, ... all stages of nearest codewords: float [n, dim] to float [n, books + 1]."""
+        left = [vectors.square().sum(1)]
+        for codebook in self.codebooks:
+            vectors = vectors - codebook[nearest(vectors, codebook)]
+            left.append(vectors.square().sum(1))
+        return torch.stack(left, 1)
+
     def decode(self, codes: Tensor, used: Tensor) -> Tensor:
         """Sum of the codewords in use: int64 [books, n] and int64 [n] (books used per vector) to float [n, dim]."""
         total = self.codebooks.new_zeros(codes.shape[1], self.codebooks.shape[2])

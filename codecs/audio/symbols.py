@@ -85,7 +85,7 @@ def traverse(
         raise Malformed("a gain leaves its range")
     used = np.full(shape, books, dtype=np.int32)
     if sparing:
-        used -= _running(coder, tables.spared, shape, None if symbols is None else books - symbols.used)
+        used -= _running(coder, tables.spared, shape, None if symbols is None else books - carried(symbols))
         if used.size and not 0 <= used.min() <= used.max() <= books:
             raise Malformed("a number of codebooks leaves its range")
     used = used * (levels > 0)
@@ -102,3 +102,9 @@ def _running(coder: Coder, tables: Tables, shape: tuple[int, int], values: np.nd
     rows[:, :1] = 1
     steps = None if values is None else np.diff(values, axis=1, prepend=0)
     return np.cumsum(coder.code(steps, tables.at(rows)), axis=1, dtype=np.int64).astype(np.int32)
+
+
+def carried(symbols: Symbols) -> np.ndarray:
+    """Numbers of codebooks with those of silent frames replaced by what came before, so that they cost little."""
+    last = np.maximum.accumulate(np.where(symbols.levels > 0, np.arange(symbols.levels.shape[1]), 0), axis=1)
+    return np.take_along_axis(symbols.used, last, axis=1)
