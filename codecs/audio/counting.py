@@ -25,7 +25,7 @@ def freeze(codec: MdctRvqCodec, sounds: Sequence[torch.Tensor], generator: torch
     books = codec.config.books
     found = [analyse(codec, sound, books) for sound in sounds]
     means = np.geomspace(1.5, 0.8 * books, 5).tolist()
-    spread = [analyse(codec, sound, mean) for sound in sounds[:: max(1, len(sounds) // 8)] for mean in means]
+    spread = [analyse(codec, sound, mean) for sound in sounds[:: max(1, len(sounds) // 3)] for mean in means]
     codec.tables = count(codec, found, spread, generator)
 
 
