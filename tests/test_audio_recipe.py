@@ -90,7 +90,7 @@ def test_a_short_training_can_be_resumed_and_codes(media: Path, tmp_path: Path) 
     run.train(minutes=5)
     assert run.step == run.recipe.steps
     after = run.task.validate(run.codec.eval())
-    assert after["mel_4"] < before["mel_4"] + 0.05 and after["si_sdr_4"] > 0
+    assert after["mel_4"] < before["mel_4"] and after["mel_2"] > after["mel_4"], (before, after)
     assert list((tmp_path / "run").glob("step-*.png"))
     again = Run(audio_mdct.smoke(), media, tmp_path / "run", "cpu")
     again.resume()

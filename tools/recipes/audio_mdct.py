@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Generator, Tensor
+from torch.nn import functional
 
 from ...codecs.audio.counting import freeze
 from ...codecs.audio.mdct_rvq import MdctRvqCodec
@@ -35,7 +36,7 @@ def default() -> Recipe:
         name="audio_mdct.default",
         make=lambda: MdctRvqCodec(MdctRvqConfig()),
         task=lambda: MdctRvqTask(frames=64, start_crops=500, rounds=5),
-        steps=3000,
+        steps=2700,
         batch=16,
         lr=1.5e-3,
         warmup=100,
@@ -162,16 +163,19 @@ class MdctRvqTask:
 
 
 def books_in_use(net: MdctRvqNet, samples: Tensor, generator: Generator) -> Tensor:
-    """Draw codebooks per frame, int64 [batch, frame]: even over the examples; in a third, quiet frames get fewer."""
+    """Draw codebooks per frame, int64 [batch, frame]: even over the examples; in half of them loud frames get more.
+
+    Those follow what `allocate` does, by the level alone: more codebooks by a random share for every step of gain.
+    """
     count, books = len(samples), net.config.books
     strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    used = (1 + strata * books).long().clamp(max=books)[torch.randperm(count, generator=generator)]
-    levels = net.spectrum(net.mdct.frames(samples))[0].cpu()
-    depth = 8 + 16 * torch.rand(count, 1, generator=generator)
-    share = torch.where(torch.rand(count, generator=generator) < 1 / 3, torch.rand(count, generator=generator), 1.0)
-    fewer = (used * share).long().unsqueeze(1).expand_as(levels)
-    quiet = levels < levels.amax(1, keepdim=True) - depth
-    return torch.where(quiet, fewer, used.unsqueeze(1)).to(samples.device)
+    mean = (1 + strata * books).floor().clamp(max=books)[torch.randperm(count, generator=generator)].unsqueeze(1)
+    levels = net.spectrum(net.mdct.frames(samples))[0].cpu().float()
+    uneven = torch.rand(count, 1, generator=generator) < 0.5
+    slope = 0.08 * mean * torch.rand(count, 1, generator=generator) * uneven
+    smooth = functional.avg_pool1d(levels, 5, 1, padding=2, count_include_pad=False)
+    used = mean + slope * (smooth - smooth.mean(1, keepdim=True))
+    return used.round().clamp(1, books).long().to(samples.device)
 
 
 def reconstruct(net: MdctRvqNet, samples: Tensor, books: int) -> Tensor:
