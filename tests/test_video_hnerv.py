@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from triptych.codecs.video import hnerv
 from triptych.codecs.video.hnerv import HnervCodec, HnervConfig
 from triptych.codecs.video.layout import parse
 from triptych.codecs.video.plan import plan_for, values_for
+from triptych.codecs.video.scale import enlarge, reduce
 
 
 def moving(time: int, height: int, width: int) -> Clip:
@@ -206,3 +208,19 @@ def test_parameters_have_one_spelling(numbers: list[int], width: int, height: in
     assert parameters.pack() == data
     grid, scale, enlargement = parameters.layout.grid, parameters.scale, parameters.layout.enlargement
     assert grid[0] * enlargement * scale >= height and grid[1] * enlargement * scale >= width
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_reduced_frames_enlarge_to_the_nearest(scale: int) -> None:
+    clip = moving(1, 41, 50).frames
+    small = reduce(clip, scale)
+    assert small.shape == (1, -(-41 // scale), -(-50 // scale), 3)
+    again = enlarge(torch.tensor(small).permute(0, 3, 1, 2).float(), scale)[:, :, :41, :50]
+    found = again.clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    plain = torch.nn.functional.interpolate(
+        torch.tensor(clip).permute(0, 3, 1, 2).float(), small.shape[1:3], mode="area"
+    )
+    usual = enlarge(plain, scale)[:, :, :41, :50].clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    assert psnr(found, clip) > psnr(usual, clip) + 0.5
+    flat = np.full((1, 9, 10, 3), 77, np.uint8)
+    assert (reduce(flat, scale) == 77).all() and reduce(flat, 1) is flat

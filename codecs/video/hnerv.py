@@ -85,8 +85,8 @@ class HnervCodec(Codec):
         self, signal: Clip, track: Track, plan: Plan, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
         """Fit the network; then one W and a unit for every 16 frames."""
-        frames = np.ascontiguousarray(reduce(signal.frames, plan.parameters.scale))
         with threads(plan.threads):
+            frames = np.ascontiguousarray(reduce(signal.frames, plan.parameters.scale))
             fitted = fit(frames, plan.parameters.layout, plan.recipe(time.monotonic()), options.progress)
         yield pack_weights(fitted, number)
         for first in range(0, len(frames), PER_UNIT):

@@ -21,7 +21,7 @@ def enlarge(frames: Tensor, scale: int) -> Tensor:
     return F.interpolate(frames, scale_factor=scale, mode="bicubic") if scale > 1 else frames
 
 
-def reduce(frames: np.ndarray, scale: int, rounds: int = 2) -> np.ndarray:
+def reduce(frames: np.ndarray, scale: int, rounds: int = 3) -> np.ndarray:
     """The small frames whose enlargement is close to `frames` in the squared error.
 
     frames: uint8 [T, H, W, 3]; result: uint8 [T, h, w, 3] with h, w rounded up. Means of scale x scale pixels, then
@@ -30,12 +30,20 @@ def reduce(frames: np.ndarray, scale: int, rounds: int = 2) -> np.ndarray:
     if scale == 1:
         return frames
     time, height, width, planes = frames.shape
-    result = np.empty((time, reduced(height, scale), reduced(width, scale), planes), dtype=np.uint8)
+    down, across = _smoothing(reduced(height, scale), scale), _smoothing(reduced(width, scale), scale)
+    result = np.empty((time, len(down), len(across), planes), dtype=np.uint8)
     for number, frame in enumerate(frames):
         full = torch.tensor(frame).permute(2, 0, 1).float()[None]
         full = F.pad(full, (0, -width % scale, 0, -height % scale), mode="replicate")
-        small = F.avg_pool2d(full, scale)
+        means = F.avg_pool2d(full, scale)
+        small = means
         for _ in range(rounds):
-            small = small + F.avg_pool2d(full - enlarge(small, scale), scale)
+            small = small + means - down @ small @ across.T
         result[number] = small.round_().clamp_(0, 255)[0].permute(1, 2, 0).byte().numpy()
     return result
+
+
+def _smoothing(size: int, scale: int) -> Tensor:
+    """What enlarging and taking means does along one axis of the small frame: float [size, size]."""
+    lines = F.interpolate(torch.eye(size)[None, None], scale_factor=(scale, 1), mode="bicubic")
+    return F.avg_pool2d(lines, (scale, 1))[0, 0]
