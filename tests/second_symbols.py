@@ -7,6 +7,7 @@ to get a file's integers back with nothing but a Python interpreter.
 import json
 import sys
 import zlib
+from pathlib import Path
 
 from second_reader import Stack, need, read
 
@@ -106,5 +107,6 @@ def symbols(data, weights):
 
 
 if __name__ == "__main__":
-    for number, (_, _, codes, _) in enumerate(symbols(*(open(path, "rb").read() for path in sys.argv[1:3]))):
+    contents = [Path(path).read_bytes() for path in sys.argv[1:3]]
+    for number, (_, _, codes, _) in enumerate(symbols(*contents)):
         print(f"unit {number}: {codes}")

@@ -31,7 +31,7 @@ def default() -> Recipe:
         name="image_patch.default",
         make=lambda: PatchCodec(PatchConfig()),
         task=lambda: PatchTask(crop=256),
-        steps=8000,
+        steps=10000,
         batch=8,
         lr=1e-3,
         warmup=200,
