@@ -83,14 +83,17 @@ class MdctRvqCodec(Codec):
         return 1 < mean < self.config.books
 
     @torch.inference_mode()
-    def synthesise(self, symbols: Symbols, first: int, end: int) -> Tensor:
-        """Samples float [channel, (end - first) * hop] of the blocks first .. end - 1 of the symbols' frames."""
+    def synthesise(self, symbols: Symbols, start: int, first: int, end: int) -> Tensor:
+        """Samples float [channel, (end - first) * hop] of the blocks first .. end - 1 of a sound.
+
+        start: number of the first frame of `symbols` in the sound.
+        """
         net, device = self.net, self.net.weight.device
         levels, used, codes = (
             torch.from_numpy(part).to(device).long() for part in (symbols.levels, symbols.used, symbols.codes)
         )
         latents = net.quantiser.decode(codes.flatten(1), used.flatten()).unflatten(0, levels.shape)
-        return net.mdct.synthesise(net.coefficients(latents, levels, used)[:, first : end + 1])
+        return net.mdct.synthesise(net.coefficients(latents, levels, used, start)[:, first - start : end + 1 - start])
 
     def tokenize(self, x: Tensor) -> Tensor:
         """Float [batch, samples] at the codec's rate to int64 [batch, 1 + books, frame]: levels, then all codebooks."""
@@ -102,7 +105,7 @@ class MdctRvqCodec(Codec):
         """Int64 [batch, 1 + n, frame], 1 <= n <= books, to float [batch, (frame - 1) * hop]."""
         rows = tokens.numpy(force=True).astype(np.int32).transpose(1, 0, 2)
         symbols = Symbols(rows[0], (len(rows) - 1) * (rows[0] > 0).astype(np.int32), rows[1:])
-        return self.synthesise(symbols, 0, rows.shape[2] - 1)
+        return self.synthesise(symbols, 0, 0, rows.shape[2] - 1)
 
     # The protocol
 
@@ -152,7 +155,7 @@ class MdctRvqCodec(Codec):
             window = window.then(traverse(coder, self.tables, shape, books, sparing))
             verify(item.check, coder.check)
             coder.finish()
-            parts.append(self.synthesise(window, layout.made(unit - 1) - start, layout.made(unit) - start))
+            parts.append(self.synthesise(window, start, layout.made(unit - 1), layout.made(unit)))
             keep = max(0, layout.made(unit) - reach)
             window, start = window.frames(keep - start, None), keep
         if unit != layout.units - 1:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,6 +39,22 @@ class MdctRvqConfig:
     contexts: int = 6
 
 
+NOISE_FRAMES = 256  # after which the noise repeats
+QUIET = -3.0  # logarithm of the noise's share of the shape at which a training starts
+
+
+def noise(frames: int, hop: int) -> Tensor:
+    """The same numbers on every machine, even between -sqrt(3) and sqrt(3): float [frames, hop].
+
+    A counter through the mixing steps of SplitMix64 (Steele, Lea, Flood 2014), of which the upper 24 bits are taken.
+    """
+    state = np.arange(1, frames * hop + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    even = ((state ^ (state >> np.uint64(31))) >> np.uint64(40)).astype(np.float64) / 2**23 - 1
+    return torch.from_numpy((even * 3**0.5).astype(np.float32)).view(frames, hop)
+
+
 def raised(x: Tensor, power: float) -> Tensor:
     """Magnitudes to a power, signs kept; the gradient is finite at zero for powers of at least 1."""
     return x.sign() * x.abs().pow(power)
@@ -47,7 +64,7 @@ class MdctRvqNet(nn.Module):
     """Weighted MDCT frames as gain and shape, shape as a sum of codewords, and a network that repairs the sum.
 
     Transform, projection and codebooks alone are a complete codec (see `start`); both networks start as corrections
-    that are zero. The structure follows MDCTCodec (Jiang et al. 2024) with SoundStream's quantiser dropout.
+    that are zero, but for a little noise. The structure follows MDCTCodec (Jiang et al. 2024) with SoundStream's quantiser dropout.
     """
 
     def __init__(self, config: MdctRvqConfig):
@@ -61,7 +78,9 @@ class MdctRvqNet(nn.Module):
         self.expand = nn.Parameter(torch.eye(c.dim, c.hop))
         self.encoder = Trunk(2 * c.hop + 1, c.encoder_width, c.encoder_blocks, c.expansion, c.dim)
         self.quantiser = ResidualQuantiser(c.books, c.size, c.dim, c.decay)
-        self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, c.hop)
+        self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, 2 * c.hop)
+        nn.init.constant_(self.decoder.leave.bias[c.hop :], QUIET)
+        self.register_buffer("noise", noise(NOISE_FRAMES, c.hop), persistent=False)
 
     def gain(self, levels: Tensor) -> Tensor:
         """Gain of raised coefficients for int64 levels; 0 for level 0, which is silence."""
@@ -93,28 +112,39 @@ class MdctRvqNet(nn.Module):
             correction = self.encoder(torch.cat((cosine, sine, self.loudness(levels)), -1))
         return cosine @ self.project + correction.float()
 
-    def coefficients(self, latents: Tensor, levels: Tensor, used: Tensor) -> Tensor:
+    def coefficients(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> Tensor:
         """MDCT coefficients, float [batch, frame, hop].
 
-        latents: float [batch, frame, dim], sums of codewords; levels, used: int64 [batch, frame], used codebooks.
+        latents: float [batch, frame, dim], sums of codewords; levels, used: int64 [batch, frame], used codebooks; first:
+        number of the first frame in the sound.
         """
-        return self.unshape(self.shape(latents, levels, used), levels)
+        shape, hiss = self.shape(latents, levels, used, first)
+        return self.unshape(shape + hiss, levels)
 
     def unshape(self, shape: Tensor, levels: Tensor) -> Tensor:
         """MDCT coefficients of shapes float [batch, frame, hop] at levels int64 [batch, frame]."""
         return raised(shape * self.gain(levels).unsqueeze(-1) / self.weight, 1 / self.config.power)
 
-    def shape(self, latents: Tensor, levels: Tensor, used: Tensor) -> Tensor:
-        """Raised and weighted coefficients at unit gain, float [batch, frame, hop]; arguments as for `coefficients`."""
+    def shape(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """Raised and weighted coefficients at unit gain; arguments as for `coefficients`.
+
+        Returns what follows from the codes and the noise that stands for what the codes do not tell, float
+        [batch, frame, hop] each: signs are not guessed, so without noise such places would be holes.
+        """
         books = functional.one_hot(used, self.config.books + 1).to(latents.dtype)
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.half and self.training):
             correction = self.decoder(torch.cat((latents, self.loudness(levels), books), -1))
-        return latents @ self.expand + correction.float()
+        correction, share = correction.float().chunk(2, -1)
+        rows = torch.arange(first, first + levels.shape[1], device=levels.device) % NOISE_FRAMES
+        return latents @ self.expand + correction, share.clamp(max=2).exp() * self.noise[rows]
 
-    def forward(self, x: Tensor, used: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, x: Tensor, used: Tensor, generator: torch.Generator | None = None, first: int = 0
+    ) -> dict[str, Tensor]:
         """Code and decode samples with gradients.
 
-        x: float [batch, samples]; used: int64 [batch, frame], codebooks per frame (silent frames use none).
+        x: float [batch, samples]; used: int64 [batch, frame], codebooks per frame (silent frames use none); first: as
+        for `coefficients`.
         Returns `output` float [batch, samples], `shape` and `target` (coded and true shapes), `levels`,
         `used`, `codes` int64 [books, batch * frame] and the scalar `commitment`.
         """
@@ -122,8 +152,8 @@ class MdctRvqNet(nn.Module):
         used = used * (levels > 0)
         latents = self.latents(levels, cosine, sine)
         quantised, codes, commitment = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
-        shape = self.shape(quantised.view_as(latents), levels, used)
-        output = self.mdct.synthesise(self.unshape(shape, levels))[..., : x.shape[-1]]
+        shape, hiss = self.shape(quantised.view_as(latents), levels, used, first)
+        output = self.mdct.synthesise(self.unshape(shape + hiss, levels))[..., : x.shape[-1]]
         return {
             "output": output,
             "shape": shape,

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-SCALES = {64: 10, 128: 20, 256: 32, 512: 48, 1024: 64, 2048: 96}  # window: mel bands
+SCALES = {64: 16, 128: 32, 256: 48, 512: 64, 1024: 96, 2048: 160}  # window: mel bands
 FLOOR = 3e-4  # amplitude added before the logarithm: bands 70 dB below full scale hardly count
 LOUDNESS = 0.23  # exponent of Zwicker's loudness over power, as in PESQ
 QUIET = 1e-4  # power of a band, relative to the mean power of the signal, below which it is not heard
@@ -67,12 +67,12 @@ class AudioDistance(nn.Module):
         return logs / len(windows), loudness / len(windows)
 
     def compressed(self, output: Tensor, target: Tensor, window: int = 512, power: float = 0.3) -> Tensor:
-        """Squared difference of spectra with magnitudes raised to a power, phases kept, and of these magnitudes."""
+        """Squared difference of spectra with magnitudes raised to a power, phases kept, and (more) of these magnitudes."""
         scale = self.scales[str(window)]
         found, size = self._compress(scale(output), power)
         with torch.no_grad():
             wanted, wanted_size = self._compress(scale(target), power)
-        return (found - wanted).square().mean() + (size - wanted_size).square().mean()
+        return 0.5 * (found - wanted).square().mean() + 2 * (size - wanted_size).square().mean()
 
     @staticmethod
     def _compress(spectrum: Tensor, power: float) -> tuple[Tensor, Tensor]:

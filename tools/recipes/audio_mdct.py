@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ...codecs.audio.counting import freeze
 from ...codecs.audio.mdct_rvq import MdctRvqCodec
-from ...codecs.audio.mdct_rvq_net import MdctRvqConfig, MdctRvqNet
+from ...codecs.audio.mdct_rvq_net import NOISE_FRAMES, MdctRvqConfig, MdctRvqNet
 from ...codecs.audio.start import start
 from ..train import Recipe
 from .audio_data import Pool, load
@@ -36,7 +36,7 @@ def default() -> Recipe:
         name="audio_mdct.default",
         make=lambda: MdctRvqCodec(MdctRvqConfig()),
         task=lambda: MdctRvqTask(frames=64, start_crops=500, rounds=5),
-        steps=2700,
+        steps=2800,
         batch=16,
         lr=1.5e-3,
         warmup=100,
@@ -112,7 +112,8 @@ class MdctRvqTask:
         net.quantiser.decay = 1 - (1 - net.config.decay) * (1 - 0.9 * progress)
         with torch.autocast(device.type, enabled=False):
             target = batch.to(device)
-            result = net(target, books_in_use(net, target, generator), generator)
+            first = int(torch.randint(NOISE_FRAMES, (1,), generator=generator))
+            result = net(target, books_in_use(net, target, generator), generator, first)
             picks = torch.randperm(len(SCALES), generator=generator)[:3].tolist()
             distance = self.distance.to(device)
             mel, loudness = distance.mel(result["output"], target, [list(SCALES)[i] for i in picks])
