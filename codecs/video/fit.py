@@ -197,7 +197,7 @@ def fit(frames: np.ndarray, layout: Layout, recipe: Recipe, progress: Callable[[
         work.advance(fraction)
         now = time.monotonic()
         fraction = work.done / recipe.steps if recipe.seconds is None else (now - began) / max(recipe.seconds, 1e-3)
-        if now - told > REPORT_EVERY:
+        if now - told > REPORT_EVERY or fraction >= 1:
             told = now
             psnr = -10 * math.log10(max(work.error, 1e-10))
             progress(min(fraction, 1.0), f"{psnr:.2f} dB, about {work.bits() / 8000:.0f} kB")

@@ -94,42 +94,51 @@ class HnervCodec(Codec):
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Clip:
         """The clip of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
-        frames = list(self.frames(track, items))
-        if len(frames) != track.media.total or not frames:
-            raise Malformed(f"a clip of {track.media.total} frames has units for {len(frames)}")
-        return Clip(np.stack(frames), Fraction(*track.media.rate))
+        media, frames = video_media(track), list(self.frames(track, items))
+        if len(frames) != media.total or not frames:
+            raise Malformed(f"a clip of {media.total} frames has units for {len(frames)}")
+        return Clip(np.stack(frames), Fraction(*media.rate))
 
     def frames(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
         """Frames uint8 [H, W, 3] one after the other, rendered as they are asked for; raises as `decode`."""
-        parameters, network = parse(track.parameters, track.media), None
+        media = video_media(track)
+        parameters, network = parse(track.parameters, media), None
         for item in items:
             if isinstance(item, Weights):
                 network = unpack_weights(item, parameters, network)
             elif network is None:
                 raise Malformed("a unit comes before the weights of its network")
             else:
-                yield from self._unit(item, track, parameters, network)
+                yield from self._unit(item, media, parameters, network)
 
-    def _unit(self, unit: Unit, track: Track, parameters: Parameters, network: Network) -> Iterator[np.ndarray]:
-        height, width = (reduced(side, parameters.scale) for side in (track.media.height, track.media.width))
-        for levels in unpack_unit(unit, parameters, track.media.frames_per_unit):
+    def _unit(self, unit: Unit, media: VideoMedia, parameters: Parameters, network: Network) -> Iterator[np.ndarray]:
+        height, width = (reduced(side, parameters.scale) for side in (media.height, media.width))
+        for levels in unpack_unit(unit, parameters, media.frames_per_unit):
             embedding = torch.from_numpy(dequantise(levels, network.exponent))[None]
             with torch.inference_mode():
                 small = render(parameters.layout, network.tensors, embedding)[:, :, :height, :width]
-                frame = enlarge(small, parameters.scale)[0, :, : track.media.height, : track.media.width]
+                frame = enlarge(small, parameters.scale)[0, :, : media.height, : media.width]
                 pixels = frame.nan_to_num().clamp(0, 1).mul(255).round().byte()
             yield pixels.permute(1, 2, 0).contiguous().numpy()
 
     def memory(self, track: Track) -> int:
         """Frames of the clip twice, the network as levels and floats, and the largest stage while it is rendered."""
-        parameters = parse(track.parameters, track.media)
-        clip = 2 * 3 * track.media.width * track.media.height * track.media.total
-        picture = 3 * 4 * 4 * track.media.width * track.media.height
+        media = video_media(track)
+        parameters = parse(track.parameters, media)
+        clip = 2 * 3 * media.width * media.height * (media.total or 0)
+        picture = 3 * 4 * 4 * media.width * media.height
         return clip + picture + 12 * parameters.layout.size() + parameters.layout.activations() + (64 << 20)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Nothing: the file carries the network."""
         return {}
+
+
+def video_media(track: Track) -> VideoMedia:
+    """The media fields of a track; raises Malformed where they are not 8-bit RGB video."""
+    if not isinstance(track.media, VideoMedia) or track.media.sample_format != SampleFormat():
+        raise Malformed("a video/hnerv track is video with three planes of 8 bits")
+    return track.media
 
 
 def pack_weights(fitted: Fitted, track: int) -> Weights:
@@ -141,10 +150,11 @@ def pack_weights(fitted: Fitted, track: int) -> Weights:
 
 def unpack_weights(item: Weights, parameters: Parameters, previous: Network | None) -> Network:
     """The network of a W chunk; raises Malformed, Damaged or SymbolMismatch."""
-    if item.difference and previous is None:
+    before = previous.levels if item.difference and previous is not None else None
+    if item.difference and before is None:
         raise Malformed("the first weights of a track are a difference, but to nothing")
     shapes = [*parameters.layout.shapes(), (0,)]
-    levels = decode_levels(item.groups, item.body, item.check, shapes, previous.levels if item.difference else None)
+    levels = decode_levels(item.groups, item.body, item.check, shapes, before)
     exponents = [group.exponent for group in item.groups]
     if max(map(abs, exponents)) > MOST_EXPONENT:
         raise Malformed(f"a weight has a step outside 2^-{MOST_EXPONENT} to 2^{MOST_EXPONENT}")
@@ -156,16 +166,18 @@ def unpack_weights(item: Weights, parameters: Parameters, previous: Network | No
 def pack_unit(levels: np.ndarray, track: int, last: bool) -> Unit:
     """The D chunk of some frames: embeddings int32 [frames, channels, gh, gw]."""
     coder = Encoder()
-    traverse(coder, levels.shape, levels)
+    frames, channels, height, width = levels.shape
+    traverse(coder, (frames, channels, height, width), levels)
     return Unit(track, (coder.finish(),), len(levels), last, check=coder.check)
 
 
 def unpack_unit(unit: Unit, parameters: Parameters, most: int) -> np.ndarray:
     """Embeddings int32 [frames, channels, gh, gw] of a D chunk; raises Malformed, Damaged or SymbolMismatch."""
-    if len(unit.streams) != 1 or not 0 < unit.outputs <= most:
+    count = unit.outputs or 0
+    if len(unit.streams) != 1 or not 0 < count <= most:
         raise Malformed(f"a unit of this track is one stream and 1 to {most} frames")
     layout, coder = parameters.layout, Decoder(unit.streams[0])
-    levels = traverse(coder, (unit.outputs, layout.channels, *layout.grid))
+    levels = traverse(coder, (count, layout.channels, *layout.grid))
     verify(unit.check, coder.check)
     coder.finish()
     return levels

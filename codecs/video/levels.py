@@ -18,7 +18,7 @@ class Quantised:
     def __init__(self, tensors: list[Tensor], total: int, per_channel: bool = False) -> None:
         self.tensors, self.total, self.per_channel = tensors, total, per_channel
         self.exponents = torch.zeros(len(tensors))
-        self.exponents.grad = torch.zeros_like(self.exponents)
+        self.slopes = self.exponents.grad = torch.zeros_like(self.exponents)
 
     def start(self, below: float = 3.0) -> None:
         """Set every step to 2**-below of the tensor's root mean square."""
@@ -56,7 +56,7 @@ class Quantised:
         share = weight / self.total
         slope = math.log(2) * step * float((gradient * (scaled.round() - scaled)).sum())
         slope -= share * tensor.numel() * float((1 - 1 / (12 * power)).mean())
-        self.exponents.grad[index] = slope
+        self.slopes[index] = slope
         visits = tensor.numel() / max(1, scaled.numel())
         return gradient + scaled * (share * visits / (math.log(2) * step) / power)
 

@@ -15,9 +15,10 @@ def embeddings(frames: Tensor, layout: Layout, scale: float) -> Tensor:
     frames: uint8 [T, H, W, 3]; result: float [T, channels, gh, gw] with standard deviation `scale` where the frames have
     that many components, else 0.
     """
-    size = [side * min(CELL, layout.enlargement) for side in layout.grid]
+    fine = min(CELL, layout.enlargement)
+    size = layout.grid[0] * fine, layout.grid[1] * fine
     small = torch.cat([_averaged(frame, layout, size) for frame in frames])
-    cells = F.pixel_unshuffle(small, min(CELL, layout.enlargement))
+    cells = F.pixel_unshuffle(small, fine)
     values = cells.movedim(1, -1).flatten(0, 2)
     values = values - values.mean(0)
     power, directions = torch.linalg.eigh(values.T @ values / len(values))
@@ -29,7 +30,7 @@ def embeddings(frames: Tensor, layout: Layout, scale: float) -> Tensor:
     return parts.unflatten(0, (len(frames), *layout.grid)).movedim(-1, 1).contiguous()
 
 
-def _averaged(frame: Tensor, layout: Layout, size: list[int]) -> Tensor:
+def _averaged(frame: Tensor, layout: Layout, size: tuple[int, int]) -> Tensor:
     """One frame, edges repeated to the rendered size, averaged to `size`: float [1, 3, h, w]."""
     pixels = frame.permute(2, 0, 1).float()[None] / 255
     height, width = (side * layout.enlargement for side in layout.grid)
