@@ -69,9 +69,8 @@ class HnervCodec(Codec):
         """Header of a clip and the shape of its network; raises OverLimit when the clip is too long to be held."""
         began = time.monotonic()
         count, height, width, _ = signal.frames.shape
-        plan = plan_for(
-            signal.frames.shape[:3], self.config.channels, self.config.embedding == "encoder", options, began
-        )
+        encoder = self.config.embedding == "encoder"
+        plan = plan_for((count, height, width), self.config.channels, encoder, options, began)
         held = count * height * width * 3 // plan.parameters.scale**2
         if held > MOST_HELD:
             raise OverLimit(
