@@ -78,9 +78,9 @@ class ResidualQuantiser(nn.Module):
 
         beam: how many candidates per vector stay in the race from stage to stage; with 1 every stage takes the nearest.
         """
+        if beam == 1 or len(vectors) == 0:
+            return self._greedy(vectors, books)
         count, dim = vectors.shape
-        if count == 0:
-            return torch.zeros(books, 0, dtype=torch.long, device=vectors.device)
         residuals = vectors.unsqueeze(1)
         errors = residuals.new_zeros(count, 1)  # up to a constant per vector
         codes = torch.zeros(0, count, 1, dtype=torch.long, device=vectors.device)
@@ -93,6 +93,13 @@ class ResidualQuantiser(nn.Module):
             residuals = kept - codebook[chosen]
             codes = torch.cat((codes.gather(2, parents.expand(len(codes), -1, -1)), chosen.unsqueeze(0)))
         return codes[:, :, 0]
+
+    def _greedy(self, vectors: Tensor, books: int) -> Tensor:
+        codes = []
+        for codebook in self.codebooks[:books]:
+            codes.append(nearest(vectors, codebook))
+            vectors = vectors - codebook[codes[-1]]
+        return torch.stack(codes)
 
     def errors(self, vectors: Tensor) -> Tensor:
         """Squared error after 0, 1, ... all stages of nearest codewords: float [n, dim] to float [n, books + 1]."""
