@@ -159,3 +159,8 @@ def test_python_interface_opens_and_loads(tmp_path):
 def test_arrays_that_are_no_signal(array, options):
     with pytest.raises(ValueError):
         triptych.encode(array, **options)
+
+
+def test_a_signal_too_large_to_decode_is_not_encoded():
+    with pytest.raises(OverLimit, match="decoding would take"):
+        pipeline.encode(picture(), io.BytesIO(), memory=1 << 19)

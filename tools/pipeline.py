@@ -28,12 +28,14 @@ def encode(
     codec_id: str | None = None,
     options: Options | None = None,
     weights: Path | None = None,
+    memory: int = MEMORY,
 ) -> None:
     """Write `signal` as a .trip file to `out`, which is only appended to.
 
     `codec_id` chooses the codec, None the default of the signal's kind; `weights` names a weights file for it. A Clip
     with sound becomes two tracks: the frames by that codec, the sound by the default codec for sounds. Raises
-    UsageError for a codec that is unknown or made for another kind of signal, WrongModel where no weights are at hand.
+    UsageError for a codec that is unknown or made for another kind of signal, WrongModel where no weights are at hand,
+    OverLimit where decoding the file would take more than `memory` bytes.
     """
     options = options or Options()
     codec = _loaded(lambda: models.load(choose(signal, codec_id), weights))
@@ -41,6 +43,7 @@ def encode(
     opened = []
     for codec, part, choice in parts:
         track, plan = codec.open(part, choice)
+        _fits(codec, track, memory)
         opened.append((replace(track, digest=codec.identity[: len(OWN_NETWORK)]), plan))
     writer = Writer(out, [track for track, _ in opened])
     for number, ((codec, part, choice), (track, plan)) in enumerate(zip(parts, opened, strict=True)):
@@ -67,10 +70,7 @@ def decode(
     codecs = []
     for track in reader.tracks:
         codec = _loaded(partial(models.load_for, track, weights))
-        need = codec.memory(track)
-        if need > memory:
-            wants = f"{need / 2**30:.1f} GiB of memory"
-            raise OverLimit(f"decoding would take {wants}; the limit is {memory / 2**30:.1f} GiB")
+        _fits(codec, track, memory)
         codecs.append(codec)
     items: list[list[Weights | Unit]] = [[] for _ in codecs]
     for item in reader:
@@ -81,6 +81,14 @@ def decode(
         signals.append(_decode_track(codecs[number], reader.tracks[number], items[number]))
     progress(1.0, "decoded")
     return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
+
+
+def _fits(codec: Codec, track: Track, memory: int) -> None:
+    """Refuse a track that takes more than `memory` bytes to decode; raises OverLimit."""
+    need = codec.memory(track)
+    if need > memory:
+        wants, limit = (f"{amount / 2**30:.1f} GiB" for amount in (need, memory))
+        raise OverLimit(f"decoding would take {wants} of memory; the limit is {limit}")
 
 
 def choose(signal: Signal, codec_id: str | None) -> str:
