@@ -36,7 +36,7 @@ def default() -> Recipe:
         name="audio_mdct.default",
         make=lambda: MdctRvqCodec(MdctRvqConfig()),
         task=lambda: MdctRvqTask(frames=64, start_crops=500, rounds=5),
-        steps=2800,
+        steps=5300,
         batch=16,
         lr=1.5e-3,
         warmup=100,
