@@ -15,7 +15,15 @@ TINY_PATCH = PatchConfig(
     latents=48, side=12, signed=3, width=16, context=16, encoder_blocks=1, decoder_blocks=1, render=8
 )
 TINY_MDCT_RVQ = MdctRvqConfig(
-    dim=24, books=4, size=64, encoder_width=16, encoder_blocks=1, decoder_width=16, decoder_blocks=2, classes=3
+    dim=24,
+    books=4,
+    size=64,
+    encoder_width=16,
+    encoder_blocks=1,
+    decoder_width=16,
+    decoder_blocks=2,
+    classes=3,
+    contexts=2,
 )
 
 

@@ -25,6 +25,7 @@ from .patch_net import PATCH, PatchConfig, PatchNet, checkerboard
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
 SIDE_BOUND = 127
+TRAINING_ONLY = ("net.head.", "net.side_")  # what `freeze` turns into integers
 
 
 @dataclass(frozen=True)
@@ -172,20 +173,23 @@ class PatchCodec(Codec):
     def export_state(self) -> dict[str, Tensor]:
         """All tensors as they are stored: floats in half precision, integer parts under `head.` and `tables.`."""
         state = {name: value.half() for name, value in self.net.state_dict(prefix="net.").items()}
+        state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
         for prefix, part in (("head.", self.head.state()), ("tables.", self.side_tables.state())):
             state |= {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in part.items()}
         return state
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`."""
-        self.net.load_state_dict({name[4:]: value.float() for name, value in state.items() if name.startswith("net.")})
+        own = self.net.state_dict(prefix="net.")
+        kept = {name: own[name] if name.startswith(TRAINING_ONLY) else state[name].float() for name in own}
+        self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(_under("head.", part))
         self.side_tables = Tables.from_state(_under("tables.", part))
 
     def decoder_state(self) -> dict[str, Tensor]:
-        """Everything but the analysis and the float twin of the integer head."""
-        unused = ("net.analysis.", "net.hyper.", "net.head.", "net.side_")
+        """Everything but the analysis."""
+        unused = ("net.analysis.", "net.hyper.")
         return {name: value for name, value in self.export_state().items() if not name.startswith(unused)}
 
 
