@@ -92,6 +92,7 @@ def save(path: Path, codec: str, profile: int, config: Mapping[str, Any], tensor
     """Write a weights file; the configuration travels as its metadata."""
     metadata = {"codec": codec, "profile": str(profile), "config": canonical(config)}
     save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path), metadata)
+    path.chmod(0o644)  # the library writes for the owner alone
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

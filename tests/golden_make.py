@@ -1,0 +1,72 @@
+"""Make the golden file of a codec once: `python tests/golden_make.py image-patch`.
+
+A golden folder holds tiny weights of its own (where the codec has any), one file, and the signal that it decoded to. What
+exists is never made again: from the first release on these files must decode for ever.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from makers import photo, speech, tiny_mdct_rvq, tiny_patch
+from PIL import Image
+
+from triptych import weights
+from triptych.codecs.base import Codec, Options
+from triptych.codecs.signals import Clip, Picture, Signal, Sound
+from triptych.codecs.video.hnerv import HnervCodec
+from triptych.tools import models, pipeline
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def film() -> Clip:
+    """Six small frames that drift to the left."""
+    wide = photo(36, 80)
+    return Clip(np.stack([wide[:, 4 * t : 4 * t + 50] for t in range(6)]), Fraction(25))
+
+
+MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
+    "image-patch": (tiny_patch, lambda: Picture(photo(75, 101, 4)), Options(quality=45)),
+    "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
+    "video-hnerv": (HnervCodec, film, Options(quality=50, effort=0)),
+}
+
+
+def store(path: Path, signal: Signal) -> None:
+    """A decoded signal as PNG (frames of a film below each other) or FLAC."""
+    if isinstance(signal, Sound):
+        soundfile.write(path.with_suffix(".flac"), signal.samples.T, signal.rate, subtype="PCM_24")
+        return
+    pixels = signal.pixels if isinstance(signal, Picture) else np.concatenate(signal.frames)
+    Image.fromarray(pixels.squeeze()).save(path.with_suffix(".png"), optimize=True)
+
+
+def make(name: str) -> None:
+    """Write the golden folder of one codec and list its files."""
+    folder = GOLDEN / "v1" / name
+    if folder.exists():
+        raise SystemExit(f"{folder} exists and never changes")
+    folder.mkdir(parents=True)
+    maker, signal, options = MAKERS[name]
+    codec, path = maker(), None
+    if codec.decoder_state():
+        path = folder / "weights.safetensors"
+        state = {key: value.numpy() for key, value in codec.export_state().items()}
+        weights.save(path, codec.id, codec.profile, models.config_of(codec), state)
+    with open(folder / "file.trip", "wb") as out:
+        pipeline.encode(signal(), out, codec.id, options, path)
+    store(folder / "decoded", pipeline.decode((folder / "file.trip").read_bytes(), weights=path))
+    listed = [
+        f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(GOLDEN)}" for p in sorted(folder.iterdir())
+    ]
+    with open(GOLDEN / "SHA256SUMS", "a") as sums:
+        sums.write("\n".join(listed) + "\n")
+
+
+if __name__ == "__main__":
+    make(sys.argv[1])

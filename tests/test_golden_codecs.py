@@ -1,0 +1,46 @@
+"""Golden files of the codecs: symbols exact (their check is in the file), signals within a stated tolerance."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from triptych.bitstream import WrongModel
+from triptych.codecs.signals import Clip, Picture, Sound
+from triptych.tools import pipeline
+
+FOLDERS = [path for path in sorted((Path(__file__).parent / "golden" / "v1").iterdir()) if path.name != "container"]
+
+
+def decode(folder):
+    weights = folder / "weights.safetensors"
+    return pipeline.decode((folder / "file.trip").read_bytes(), weights=weights if weights.exists() else None)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_golden_file_still_decodes(folder):
+    signal = decode(folder)
+    if isinstance(signal, Sound):
+        expected, rate = soundfile.read(folder / "decoded.flac", dtype="float32", always_2d=True)
+        assert rate == signal.rate and signal.samples.shape == expected.T.shape
+        assert np.abs(signal.samples - expected.T).max() < 1e-3
+        return
+    expected = np.asarray(Image.open(folder / "decoded.png"))
+    found = signal.pixels if isinstance(signal, Picture) else np.concatenate(signal.frames)
+    assert isinstance(signal, Picture | Clip) and found.shape == expected.shape
+    difference = np.abs(found.astype(int) - expected)
+    assert difference.max() <= 2 and difference.mean() < 0.05
+
+
+def test_every_codec_has_a_golden_file():
+    from triptych.codecs.registry import CODECS
+
+    assert {folder.name for folder in FOLDERS} == {name.replace("/", "-") for name in CODECS}
+
+
+def test_other_weights_are_refused(tmp_path):
+    folder = next(path for path in FOLDERS if path.name == "image-patch")
+    with pytest.raises(WrongModel, match="needs weights"):
+        pipeline.decode((folder / "file.trip").read_bytes())
