@@ -32,6 +32,16 @@ def classical(pixels: np.ndarray, settings: dict) -> tuple[int, float, float, fl
     return len(file.getvalue()), psnr(pixels, decoded), middle - begin, time.perf_counter() - middle
 
 
+def saved(ours: np.ndarray, theirs: np.ndarray) -> list[str]:
+    """Share of the other codec's bits that we save at each of our PSNRs, its log rate interpolated; "-" outside its range."""
+    shares = []
+    for rate, figure in ours:
+        inside = theirs[0, 1] <= figure <= theirs[-1, 1]
+        other = np.exp(np.interp(figure, theirs[:, 1], np.log(theirs[:, 0])))
+        shares.append(f"{100 * (1 - rate / other):.0f} %" if inside else "-")
+    return shares
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
@@ -57,7 +67,14 @@ def main() -> None:
                     results.setdefault(f"{name} {settings['quality']}", []).append(row)
     header = ["codec, quality", "bpp", "PSNR dB", "encode s", "decode s"]
     rows = [[name, *(f"{value:.3f}" for value in np.mean(found, axis=0))] for name, found in results.items()]
-    print(f"{len(paths)} pictures of {options.folder.name}, {machine()}\n\n{table(header, rows)}")
+    print(f"{len(paths)} pictures of {options.folder.name}, {machine()}\n\n{table(header, rows)}\n")
+    curves = {
+        codec: np.array([np.mean(found, axis=0)[:2] for name, found in results.items() if name.startswith(codec)])
+        for codec in ("image/patch", "JPEG", "WebP")
+    }
+    lines = [[codec, *saved(curves["image/patch"], curves[codec])] for codec in ("JPEG", "WebP")]
+    rates = [f"{rate:.3f} bpp" for rate in curves["image/patch"][:, 0]]
+    print(table(["bits saved at equal PSNR against", *rates], lines))
 
 
 if __name__ == "__main__":

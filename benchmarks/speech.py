@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import io
 import tempfile
+import time
 from pathlib import Path
 
 import av
@@ -24,9 +25,9 @@ RATE = 16000
 QUALITIES = (0, 20, 40, 60, 80, 100)
 
 
-def opus(samples: np.ndarray, bits: int) -> tuple[int, np.ndarray]:
-    """Bytes of an Ogg Opus file at a bit rate, and its sound at 16 kHz, aligned with the original."""
-    file = io.BytesIO()
+def opus(samples: np.ndarray, bits: int) -> tuple[int, np.ndarray, float, float]:
+    """Bytes of an Ogg Opus file at a bit rate, its sound at 16 kHz aligned with the original, and the seconds both ways."""
+    file, begin = io.BytesIO(), time.perf_counter()
     with av.open(file, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=RATE, layout="mono", options={"application": "voip"})
         stream.bit_rate = bits
@@ -34,9 +35,12 @@ def opus(samples: np.ndarray, bits: int) -> tuple[int, np.ndarray]:
         frame.sample_rate = RATE
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
+    middle = time.perf_counter()
     decoded, rate = soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")
     decoded = soxr.resample(decoded, rate, RATE) if rate != RATE else decoded
-    return len(file.getvalue()), np.pad(decoded, (0, max(0, len(samples) - len(decoded))))[: len(samples)]
+    end = time.perf_counter()
+    decoded = np.pad(decoded, (0, max(0, len(samples) - len(decoded))))[: len(samples)]
+    return len(file.getvalue()), decoded, middle - begin, end - middle
 
 
 def figures(reference: np.ndarray, decoded: np.ndarray) -> list[float]:
@@ -69,8 +73,8 @@ def main() -> None:
                 row = [done.size * 8e-3 / seconds, *figures(samples, done.signal.samples[0]), seconds / done.encode]
                 results.setdefault(f"audio/mdct-rvq {quality}", []).append([*row, seconds / done.decode])
             for bits in (6000, 8000, 12000, 16000):
-                size, decoded = opus(samples, bits)
-                row = [size * 8e-3 / seconds, *figures(samples, decoded), np.nan, np.nan]
+                size, decoded, encode, decode = opus(samples, bits)
+                row = [size * 8e-3 / seconds, *figures(samples, decoded), seconds / encode, seconds / decode]
                 results.setdefault(f"Opus {bits / 1000:g} kbit/s", []).append(row)
     metrics = ["SI-SDR dB", "PESQ-WB"] if importlib.util.find_spec("pesq") else ["SI-SDR dB"]
     header = ["codec, quality", "kbit/s", *metrics, "encode x real time", "decode x real time"]
