@@ -1,0 +1,53 @@
+"""The weights that ship are what the registry says, and do what a codec should."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from makers import photo, round_trip, speech
+
+from triptych import weights
+from triptych.codecs.base import Options
+from triptych.codecs.signals import Picture, Sound
+from triptych.tools.models import from_file, load
+
+
+@pytest.mark.parametrize("entry", weights.entries(), ids=lambda entry: entry.file)
+def test_registry_tells_the_truth(entry):
+    codec = from_file(entry.path)
+    assert codec.identity.hex() == entry.digest and codec.id == entry.codec and codec.profile == entry.profile
+    assert entry.path.stat().st_size == entry.bytes
+    assert entry.digest in entry.path.with_suffix(".md").read_text()
+
+
+def test_one_default_each_and_little_in_all():
+    defaults = [entry.codec for entry in weights.entries() if entry.default]
+    assert sorted(defaults) == ["audio/mdct-rvq", "image/patch"]
+    assert sum(entry.bytes for entry in weights.entries()) < 24 << 20
+    stray = {path.name for path in Path(weights.__file__).parent.glob("*.safetensors")}
+    assert stray == {entry.file for entry in weights.entries()}
+
+
+def test_patch_weights_compress_a_picture():
+    picture = Picture(photo(256, 256))
+    decoded, _, items = round_trip(load("image/patch"), picture, Options(quality=50))
+    error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
+    assert 10 * np.log10(255**2 / error) > 30
+    assert len(items[0].streams[0]) * 8 / 256**2 < 1.2
+
+
+def test_mdct_rvq_weights_follow_a_voice():
+    sound = Sound(speech(16000), 16000)
+    decoded, _, items = round_trip(load("audio/mdct-rvq"), sound, Options(quality=100))
+    error = np.sum((decoded.samples - sound.samples) ** 2)
+    assert 10 * np.log10(np.sum(sound.samples**2) / error) > 6
+    assert sum(len(item.streams[0]) for item in items) * 8 < 12000
+
+
+def test_unreadable_weights_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    with pytest.raises(ValueError, match="not a weights file"):
+        from_file(path)
+    with pytest.raises(OSError, match="none"):
+        from_file(tmp_path / "none.safetensors")
