@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import TINY_MDCT_RVQ as CONFIG
 
 from triptych.bitstream import Reader, SymbolMismatch, Track, TripError, Unit, Writer
 from triptych.codecs.audio import mdct_rvq
@@ -16,24 +17,11 @@ from triptych.codecs.audio.allocate import allocate
 from triptych.codecs.audio.counting import freeze
 from triptych.codecs.audio.layout import Layout
 from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
-from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
 from triptych.codecs.audio.start import start
 from triptych.codecs.audio.symbols import traverse
 from triptych.codecs.base import Options
 from triptych.codecs.signals import Sound
 from triptych.entropy import Decoder, Encoder, RateCounter
-
-CONFIG = MdctRvqConfig(
-    dim=24,
-    books=4,
-    size=64,
-    encoder_width=16,
-    encoder_blocks=1,
-    decoder_width=16,
-    decoder_blocks=2,
-    classes=3,
-    contexts=2,
-)
 
 
 def tone(samples: int, seed: int = 0, rate: int = 16000) -> np.ndarray:
