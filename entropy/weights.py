@@ -54,7 +54,7 @@ def decode_levels(
     arrays = traverse(coder, groups, shapes)
     coder.finish()
     if coder.check != check:
-        raise SymbolMismatch("the weights decode to other numbers than the encoder wrote")
+        raise SymbolMismatch("the file is intact, but its weights decode to other numbers than the encoder wrote")
     if previous is None:
         return arrays
     sums = [array.astype(np.int64) + old for array, old in zip(arrays, previous, strict=True)]

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -24,9 +23,3 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(str(path), framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return tensors, json.loads((file.metadata() or {})["numbers"])
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file."""
-    with safe_open(str(path), framework="pt") as file:
-        return {name: torch.as_tensor(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118

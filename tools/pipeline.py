@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, SymbolMismatch, Track, Unit, Weights, Writer
+from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track, Unit, Weights, Writer
 from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import CODECS, DEFAULTS
@@ -18,8 +18,6 @@ KINDS = {Picture: "image", Sound: "audio", Clip: "video"}
 NAMES = {"image": "a picture", "audio": "a sound", "video": "a film"}
 MEMORY = 8 << 30  # bytes that a decoder may take unless told otherwise
 SOUND_SHARE = 0.1  # of the progress of a film
-
-MISMATCH = "the file is intact, but this computer derived other symbols than the encoder did"
 
 
 def encode(
@@ -78,7 +76,7 @@ def decode(
     signals = []
     for done, number in enumerate(order):
         progress(done / len(order), f"decoding track {number} ({reader.tracks[number].codec})")
-        signals.append(_decode_track(codecs[number], reader.tracks[number], items[number]))
+        signals.append(codecs[number].decode(reader.tracks[number], items[number]))
     progress(1.0, "decoded")
     return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
 
@@ -132,11 +130,3 @@ def _order(tracks: Sequence[Track]) -> list[int]:
     if len(tracks) != 1 and not film:
         raise UsageError(f"the file has {len(tracks)} tracks, which is neither a picture nor a sound nor a film")
     return others + sounds
-
-
-def _decode_track(codec: Codec, track: Track, items: list[Weights | Unit]) -> Signal:
-    """One track; a symbol mismatch gets the sentence that tells it from damage."""
-    try:
-        return codec.decode(track, items)
-    except SymbolMismatch as error:
-        raise SymbolMismatch(MISMATCH, error.offset) from error

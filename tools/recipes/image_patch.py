@@ -136,7 +136,7 @@ class PatchTask:
         error = (restored.float() - pixels).square().mean((1, 2, 3))
         weight = weight_of(codec.config, point)
         # Divided by the square root of lambda so that low rates, whose loss is small, count as much as high ones.
-        balance = 0.1 / weight.sqrt() if codec.config.lambdas else 1.0
+        balance = 0.1 / weight.sqrt()
         loss = (((bits + side_bits) / count + weight * error) * balance.clamp(max=3.0)).mean()
         return {
             "loss": loss,
