@@ -13,6 +13,7 @@ from triptych.tools import media, pipeline
 from triptych.tools.demo import __main__ as demo
 from triptych.tools.demo import inputs, measure, peers
 from triptych.tools.errors import UsageError
+from triptych.tools.reporting import spectrogram
 
 
 def noise(total: int, seed: int = 0) -> np.ndarray:
@@ -52,8 +53,8 @@ def test_alignment_resamples():
 
 
 def test_the_spectrogram_shows_a_tone_where_it_is():
-    shown = measure.spectrogram(np.sin(2 * np.pi * 2000 / 16000 * np.arange(16000)).astype(np.float32))
-    assert shown.shape[0] == measure.WINDOW // 2 + 1 and shown.dtype == np.uint8
+    shown = spectrogram.spectrogram(np.sin(2 * np.pi * 2000 / 16000 * np.arange(16000)).astype(np.float32))
+    assert shown.shape[0] == spectrogram.WINDOW // 2 + 1 and shown.dtype == np.uint8
     column = shown[:, shown.shape[1] // 2].sum(axis=1)
     assert np.argmax(column) == pytest.approx((1 - 2000 / 8000) * 256, abs=2)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...codecs.signals import Clip, Picture, Sound
 from .. import media
-from .measure import spectrogram
+from ..reporting.spectrogram import spectrogram
 from .table import HEAD, NOTES, Example, describe, machine, metric, rate, rows
 
 PAGE = Template("""<!DOCTYPE html>
