@@ -1,6 +1,9 @@
 """Small codecs and media that the tests make themselves."""
 
+from importlib import import_module
+
 import numpy as np
+import pytest
 import torch
 
 from triptych.codecs.audio.counting import freeze
@@ -50,6 +53,14 @@ def tiny_patch(seed: int = 0) -> PatchCodec:
         counts = (1e6 * torch.exp(-values.abs() / 4)).long() + 1
     codec.freeze(counts.expand(TINY_PATCH.points * TINY_PATCH.side, -1).numpy())
     return codec.eval().requires_grad_(False)
+
+
+def optional(name: str):
+    """A module of an optional package; the test is skipped where it is missing or cannot be imported beside this torch."""
+    try:
+        return import_module(name)
+    except Exception as error:
+        pytest.skip(f"{name} cannot be imported: {error}")
 
 
 def round_trip(codec, signal, options):
