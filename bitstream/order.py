@@ -84,8 +84,8 @@ class Order:
         if isinstance(state.track.media, ImageMedia):
             if item.outputs is not None:
                 raise Malformed("A unit of an image does not count outputs.")
-            if not (item.last and item.key):
-                raise Malformed("An image is one unit with the last and the key bit set.")
+            if not item.key:
+                raise Malformed("Every unit of an image is a key unit.")
         elif item.outputs is None:
             raise Malformed("A unit of audio or video counts its outputs.")
 

@@ -110,7 +110,7 @@ totals = st.booleans()
 def parts(draw, number, media):
     """Items of one track in order, and its media with a fitting total."""
     if isinstance(media, ImageMedia):
-        shapes = [(None, True)]
+        shapes = [(None, True)] * draw(st.integers(1, 4))  # tiles
     else:
         most = media.samples_per_unit if isinstance(media, AudioMedia) else media.frames_per_unit
         outputs = draw(st.lists(st.integers(0, most), min_size=1, max_size=5))

@@ -133,7 +133,7 @@ def follow(track, item):
     need(item["key"] or track["state"] == "running", "a key unit is missing")
     track["state"] = "ended" if item["last"] else "running"
     if track["kind"] == 0:
-        need(item["last"] and item["key"], "an image of several units")
+        need(item["key"], "a unit of an image that is no key unit")
         return
     track["sum"] += item["outputs"]
     need(item["outputs"] <= track["most"], "too many outputs in a unit")

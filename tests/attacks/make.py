@@ -44,6 +44,7 @@ AUDIO = START + chunk(b"H", header(SOUND))
 VIDEO = START + chunk(b"H", header(FILM))
 STILL = b"\x00\x03\x01data"  # track 0, last and key, one stream
 UNIT = chunk(b"D", STILL)
+TILE = chunk(b"D", b"\x00\x02\x01data")  # of an image: key, not the last
 FIRST = chunk(b"D", b"\x00\x02\x64\x01data")  # of audio: key, 100 outputs
 FINAL = chunk(b"D", b"\x00\x03\x64\x01data")  # of audio: last and key, 100 outputs
 WEIGHTS = chunk(b"W", b"\x00\x00\x01\xf9\x01\x03body\0\0\0\0")
@@ -183,8 +184,10 @@ def _order() -> list[Attack]:
         Attack("last-missing-in-one-track", two + FINAL, "each track has a last unit", "Truncated", "a film without sound passes for a whole one"),
         Attack("last-twice", AUDIO + FINAL + FINAL, "no unit follows the last one", "Malformed", "readers disagree about the length"),
         Attack("last-then-weights", VIDEO + WEIGHTS + chunk(b"D", b"\x00\x03\x08\x01data") + WEIGHTS, "no weights follow the last unit", "Malformed", "room to hide something"),
-        Attack("image-two-units", IMAGE + chunk(b"D", b"\x00\x02\x01data") + UNIT, "an image is one unit", "Malformed", "which of the two is the picture"),
-        Attack("image-no-key", IMAGE + chunk(b"D", b"\x00\x01\x01data"), "an image is a key unit", "Malformed", "one file has many spellings"),
+        Attack("image-last-missing", IMAGE + TILE, "the last unit says so", "Truncated", "a part of a picture passes for the whole"),
+        Attack("image-after-last", IMAGE + UNIT + UNIT, "no unit follows the last one", "Malformed", "which of the two is the picture"),
+        Attack("image-no-key", IMAGE + chunk(b"D", b"\x00\x01\x01data"), "units of an image are key units", "Malformed", "one file has many spellings"),
+        Attack("image-later-no-key", IMAGE + TILE + chunk(b"D", b"\x00\x01\x01data"), "units of an image are key units", "Malformed", "a tile that needs another one"),
         Attack("key-missing-at-start", AUDIO + chunk(b"D", b"\x00\x01\x64\x01data"), "a track begins with a key unit", "Malformed", "a unit decodes from nothing"),
         Attack("key-missing-after-weights", VIDEO + WEIGHTS + chunk(b"D", b"\x00\x02\x08\x01a") + WEIGHTS + chunk(b"D", b"\x00\x01\x08\x01a"), "weights stand before key units", "Malformed", "a network changes below a running unit"),
         Attack("difference-to-nothing", VIDEO + DIFFERENCE + chunk(b"D", b"\x00\x03\x08\x01a"), "the first weights are whole", "Malformed", "a difference to chance"),
@@ -244,6 +247,7 @@ def spellings() -> dict[str, bytes]:
         "sound-after-film": film + picture + sound,
         "film-after-sound": film + sound + picture,
         "empty-stream-of-several": IMAGE + chunk(b"D", b"\x00\x03\x03\x00\x00"),
+        "image-in-tiles": IMAGE + TILE + TILE + UNIT + index(entry(1, len(IMAGE) - 5, TILE) + entry(1, 0, TILE) + entry(1, 0, UNIT)),
         "same-build-only": START + chunk(b"H", header(PICTURE, contract=1)) + UNIT,
     }
 
