@@ -232,6 +232,7 @@ def spellings() -> dict[str, bytes]:
     film = START + chunk(b"H", header(FILM)) + chunk(b"H", header(SOUND))
     picture = chunk(b"D", b"\x00\x03\x08\x01a")
     sound = chunk(b"D", b"\x01\x03\x64\x01a")
+    tiles = entry(1, len(IMAGE) - 5, TILE) + entry(1, 0, TILE) + entry(1, 0, UNIT)
     return {
         "no-index": IMAGE + UNIT,
         "index-and-metadata-behind": IMAGE + UNIT + GOOD_INDEX + chunk(b"m", b"{}"),
@@ -247,7 +248,7 @@ def spellings() -> dict[str, bytes]:
         "sound-after-film": film + picture + sound,
         "film-after-sound": film + sound + picture,
         "empty-stream-of-several": IMAGE + chunk(b"D", b"\x00\x03\x03\x00\x00"),
-        "image-in-tiles": IMAGE + TILE + TILE + UNIT + index(entry(1, len(IMAGE) - 5, TILE) + entry(1, 0, TILE) + entry(1, 0, UNIT)),
+        "image-in-tiles": IMAGE + TILE + TILE + UNIT + index(tiles),
         "same-build-only": START + chunk(b"H", header(PICTURE, contract=1)) + UNIT,
     }
 
