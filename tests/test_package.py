@@ -37,6 +37,7 @@ def installed_name(path: Path) -> str | None:
     else:
         return None
     data = path.suffix in (".toml", ".safetensors", ".md") and path.parts[0] == "weights"
+    data = data or (path.suffix == ".json" and path.parts[:2] == ("tools", "anchors"))
     return name.as_posix() if path.suffix == ".py" or data or path.name in ("py.typed", "FORMAT.md") else None
 
 
