@@ -98,7 +98,7 @@ def test_equal_to_the_package_bjontegaard(method):
 
 
 def test_published_tables_are_met():
-    """MLIC's README (CLIC, against VTM 17.0), QARV's (Kodak, against VTM 18.0), HiNeRV's abstract (UVG, against HNeRV).
+    """MLIC's README (CLIC, against VTM 17.0), QARV's (three sets, against VTM 18.0), HiNeRV's abstract (UVG, against HNeRV).
 
     Points and BD-rates stand beside each other in the files of anchors. They are met to 0.25 per cent of rate: the sources
     round points and results, and some of them fit one cubic instead of pieces.
@@ -112,10 +112,8 @@ def test_published_tables_are_met():
                 found = [bd_rate(*sides, method).value for method in METHODS]
                 assert found == pytest.approx([anchor.bd_rate_vs[name]] * 2, abs=0.25), (dataset, anchor.name, name)
                 met.append((dataset, anchor.name, name))
-    assert {("clic2020-pro-valid", "mlic++", "vtm-17"), ("kodak", "qarv", "vtm-18"), ("uvg", "hinerv", "hnerv")} <= set(
-        met
-    )
-    assert len(met) == 6
+    wanted = {("clic2020-pro-valid", "mlic++", "vtm-17"), ("kodak", "qarv", "vtm-18"), ("uvg", "hinerv", "hnerv")}
+    assert wanted <= set(met) and len(met) >= 9
 
 
 REFUSED = {
