@@ -61,6 +61,11 @@ class Codec(torch.nn.Module):
     config: Any
     identity: bytes = bytes(32)
 
+    @classmethod
+    def level(cls, quality: float) -> int:
+        """Which of several sets of weights serves a quality of 0 to 100; 0 where one set serves them all."""
+        return 0
+
     @abstractmethod
     def open(self, signal: Signal, options: Options) -> tuple[Track, Any]:
         """Header of the track (digest left at zero) and the encoder's plan, which `encode_units` is given back."""

@@ -173,7 +173,7 @@ def test_a_signal_leaves_nothing(number, status):
     media.write("a.png", picture())
     program = (
         f"import sys; sys.path.append({str(Path(toys.__file__).parent)!r}); import toys;"
-        "from triptych.tools import cli, models; models.load = lambda name, path=None: toys.SlowPicture();"
+        "from triptych.tools import cli, models; models.load = lambda *_: toys.SlowPicture();"
         "sys.exit(cli.main(['encode', 'a.png']))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -116,7 +116,7 @@ def test_codecs_that_do_not_fit(codec, cause):
 
 
 def test_weights_that_cannot_be_read(monkeypatch):
-    def load(name, path=None):
+    def load(name, path=None, level=0):
         raise ValueError("x is not a weights file")
 
     monkeypatch.setattr(models, "load", load)

@@ -3,8 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from . import console
+
+if TYPE_CHECKING:
+    from ..codecs.registry import Family
 
 KINDS = {"image": "pictures", "audio": "sounds", "video": "films"}
 
@@ -19,8 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def lines() -> list[str]:
-    """One line per codec, and below it one per weights file."""
-    from ..codecs.registry import CODECS, DEFAULTS
+    """One line per codec, and below it one per weights file; then the codecs of other packages."""
+    from ..codecs.registry import CODECS, DEFAULTS, FAMILIES
     from ..weights import entries
 
     found = []
@@ -34,7 +39,18 @@ def lines() -> list[str]:
             found.append(f"    weights {row.digest[:16]}  {row.file}, {row.bytes} bytes, {row.licence}{chosen}")
         if not rows:
             found.append("    no weights: fitted to each input, or trained with triptych.tools.train")
+    for family in FAMILIES.values():
+        found += _family(family)
     return found
+
+
+def _family(family: "Family") -> list[str]:
+    """The codecs that another package gives, and whether it is there."""
+    names = [f"    {name}" for name in family.names]
+    there = find_spec(family.package) is not None
+    state = "" if there else f"; not installed: pip install 'triptych[{family.package}]'"
+    text = f"    weights of others, fetched by the package {family.package} or given with --weights{state}"
+    return [f"{family.form}  for {KINDS[family.kind]}", *names, text]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -37,7 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
     if target == STANDARD and sys.stdout.isatty():
         raise UsageError("an encoded file is not written to a terminal: name an output file")
     if arguments.codec is not None:
-        _check_codec(arguments.codec)
+        from ..codecs.registry import kind_of
+
+        kind_of(arguments.codec)  # refuses an unknown codec before the input is read
     from . import media
 
     signal = media.read(source, console.note)
@@ -53,14 +55,6 @@ def run(arguments: argparse.Namespace) -> None:
         options = Options(arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed)
         pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
         stream.flush()
-
-
-def _check_codec(name: str) -> None:
-    """Refuse an unknown codec before the input is read."""
-    from ..codecs.registry import CODECS
-
-    if name not in CODECS:
-        raise UsageError(f"no codec is called {name}; there are {', '.join(CODECS)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

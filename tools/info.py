@@ -16,6 +16,7 @@ from .errors import UsageError
 from .files import STANDARD
 
 REGISTRY = Path(__file__).parent.parent / "weights" / "registry.toml"
+NAMES_BUILD = "compressai/"  # codecs whose parameters are a byte and then the name of a build
 KINDS = {AudioMedia: "audio", VideoMedia: "video"}
 
 
@@ -71,7 +72,7 @@ def as_text(found: dict[str, Any]) -> str:
         plural = "s" if track["units"] != 1 else ""
         lines.append(f"    {track['units']} unit{plural}, {track['unit_bytes']} bytes{network}, {track['rate']}")
         if not track["exact"]:
-            lines.append("    decodes only with the build that encoded it")
+            lines.append("    same build only" + (f": encoded with {track['build']}" if track["build"] else ""))
     lines += [f"  {key}: {value}" for key, value in found["metadata"].items()]
     return "\n".join(lines)
 
@@ -83,6 +84,7 @@ def _describe_track(track: Track) -> dict[str, Any]:
         "codec": track.codec,
         "profile": track.profile,
         "exact": track.exact,
+        "build": build(track),
         "kind": KINDS.get(type(track.media), "image"),
         "weights": None if own else track.digest.hex(),
         "weights_file": None if own else shipped(track.digest.hex()),
@@ -93,6 +95,14 @@ def _describe_track(track: Track) -> dict[str, Any]:
         "network_bytes": 0,
         "outputs": 0,
     }
+
+
+def build(track: Track) -> str | None:
+    """The build that alone decodes a track, where its parameters name one; None for the others."""
+    if track.exact or not track.codec.startswith(NAMES_BUILD):
+        return None
+    text = track.parameters[1:].decode("ascii", "replace")
+    return text if text.isprintable() else None
 
 
 def shipped(digest: str) -> str | None:

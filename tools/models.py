@@ -13,7 +13,8 @@ from .. import weights
 from ..bitstream import Track
 from ..bitstream.errors import UnknownCodec, WrongModel
 from ..codecs.base import Codec
-from ..codecs.registry import build, codec_class
+from ..codecs.registry import build, codec_class, family_of
+from . import outside
 
 if TYPE_CHECKING:
     from .train import Recipe
@@ -41,13 +42,29 @@ def _identity(codec: Codec, config: dict, tensors: dict[str, np.ndarray]) -> byt
     return weights.digest(codec.id, codec.profile, config, used)
 
 
+def identify(codec: Codec) -> None:
+    """Set the identity of a codec from its tensors."""
+    tensors = {name: value.numpy(force=True) for name, value in codec.export_state().items()}
+    codec.identity = _identity(codec, config_of(codec), tensors)
+
+
+def save(codec: Codec, path: Path) -> None:
+    """Write the weights file of a codec and set its identity; `load` takes the file."""
+    identify(codec)
+    tensors = {name: value.numpy(force=True) for name, value in codec.export_state().items()}
+    weights.save(path, codec.id, codec.profile, config_of(codec), tensors)
+
+
 @lru_cache(maxsize=4)
-def load(name: str, path: Path | None = None) -> Codec:
+def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
     """The codec of this name with its default weights, or with those of a weights file.
+
+    `level` chooses among the weights of a codec that has several, see `Codec.level`; 0 takes those for quality 50.
 
     Raises:
         UnknownCodec: no codec has this name.
-        WrongModel: the weights file is for another codec, or none ships.
+        WrongModel: the weights file is for another codec, none ships, or published ones could not be fetched.
+        MissingDependency: the package of the codec is not installed.
         OSError, ValueError: the weights file cannot be read.
     """
     cls = codec_class(name)
@@ -59,6 +76,8 @@ def load(name: str, path: Path | None = None) -> Codec:
     entry = weights.find(name)
     if entry is not None:
         return from_file(entry.path)
+    if family_of(name) is not None:
+        return outside.load(name, level)
     codec = cls()
     if next(codec.parameters(), None) is not None:
         raise WrongModel(f"no weights of {name} are installed")
@@ -71,19 +90,25 @@ def _installed(name: str, digest: bytes) -> Codec | None:
     return None if entry is None else from_file(entry.path)
 
 
+def _found(track: Track) -> Codec | None:
+    codec = _installed(track.codec, track.digest)
+    return outside.load_for(track) if codec is None and family_of(track.codec) is not None else codec
+
+
 def load_for(track: Track, path: Path | None = None) -> Codec:
     """The codec that a track needs, found by the digest in its header.
 
     Raises:
         UnknownCodec: no codec of this name and profile is known.
         WrongModel: its weights are not at hand, or the weights file given is another.
+        MissingDependency: the package of the codec is not installed.
     """
     cls = codec_class(track.codec)
     if track.profile != cls.profile:
         raise UnknownCodec(f"the file uses profile {track.profile} of {track.codec}, this version knows {cls.profile}")
     if not any(track.digest):
         return load(track.codec)
-    codec = load(track.codec, path) if path is not None else _installed(track.codec, track.digest)
+    codec = load(track.codec, path) if path is not None else _found(track)
     if codec is None or codec.identity[:8] != track.digest:
         raise WrongModel(
             f"the file needs weights {track.digest.hex()} of {track.codec}, which are not installed; "
@@ -97,12 +122,9 @@ def export(codec: Codec, folder: Path, recipe: "Recipe", steps: int, seconds: fl
 
     The new weights become the default of their codec; other entries stay.
     """
-    config = config_of(codec)
-    tensors = {name: value.numpy(force=True) for name, value in codec.export_state().items()}
-    codec.identity = _identity(codec, config, tensors)
-    name = f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}"
-    path = folder / f"{name}.safetensors"
-    weights.save(path, codec.id, codec.profile, config, tensors)
+    identify(codec)
+    path = folder / f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}.safetensors"
+    save(codec, path)
     entry = weights.Entry(
         codec.id, codec.profile, path.name, codec.identity.hex(), os.path.getsize(path), "Apache-2.0", recipe.name, True
     )

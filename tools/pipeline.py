@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track, Unit, Weights, Writer
+from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track, Unit, UnknownCodec, Weights, Writer
 from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
-from ..codecs.registry import CODECS, DEFAULTS
+from ..codecs.registry import DEFAULTS, codec_class, kind_of
 from ..codecs.signals import Clip, Picture, Signal, Sound
 from . import models
 from .errors import UsageError
@@ -36,7 +36,7 @@ def encode(
     OverLimit where decoding the file would take more than `memory` bytes.
     """
     options = options or Options()
-    codec = _loaded(lambda: models.load(choose(signal, codec_id), weights))
+    codec = load(choose(signal, codec_id), weights, options.quality)
     parts = _parts(signal, codec, options)
     opened = []
     for codec, part, choice in parts:
@@ -94,11 +94,19 @@ def choose(signal: Signal, codec_id: str | None) -> str:
     kind = KINDS[type(signal)]
     if codec_id is None:
         return DEFAULTS[kind]
-    if codec_id not in CODECS:
-        raise UsageError(f"no codec is called {codec_id}; there are {', '.join(CODECS)}")
-    if not codec_id.startswith(f"{kind}/"):
+    try:
+        found = kind_of(codec_id)
+    except UnknownCodec as error:
+        raise UsageError(error.message) from error
+    if found != kind:
         raise UsageError(f"the codec {codec_id} does not take {NAMES[kind]}")
     return codec_id
+
+
+def load(codec_id: str, weights: Path | None = None, quality: float = 50.0) -> Codec:
+    """A codec with its weights, those for `quality` where it has several sets; raises UsageError and a TripError."""
+    level = 0 if weights is not None else codec_class(codec_id).level(quality)
+    return _loaded(lambda: models.load(codec_id, weights, level))
 
 
 def _loaded(load: Callable[[], Codec]) -> Codec:
@@ -118,7 +126,7 @@ def _parts(signal: Signal, codec: Codec, options: Options) -> list[tuple[Codec, 
     sound = replace(options, progress=lambda done, text: report(1 - SOUND_SHARE + done * SOUND_SHARE, text))
     return [
         (codec, replace(signal, sound=None), picture),
-        (_loaded(lambda: models.load(DEFAULTS["audio"])), signal.sound, sound),
+        (load(DEFAULTS["audio"], None, options.quality), signal.sound, sound),
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...bitstream import ImageMedia, SampleFormat, Track, Unit, Weights
+from ...bitstream import ImageMedia, Track, Unit, Weights
 from ...bitstream.errors import Malformed
 from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
 from ..base import Codec, Options, verify
@@ -21,6 +21,7 @@ from ..blocks import pad_to
 from ..signals import Picture
 from .alpha import traverse_alpha
 from .patch_net import PATCH, PatchConfig, PatchNet, checkerboard
+from .planes import format_of, join, split
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
@@ -94,7 +95,7 @@ class PatchCodec(Codec):
     @torch.inference_mode()
     def analyse(self, picture: Picture, index: int) -> Symbols:
         """Quantise a picture at a rate index."""
-        colour, alpha = _split(picture)
+        colour, alpha = split(picture)
         pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
         point = torch.tensor([index / STEPS])
         y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
@@ -125,10 +126,9 @@ class PatchCodec(Codec):
 
     def open(self, signal: Picture, options: Options) -> tuple[Track, int]:
         """Header of a picture; the plan is the rate index."""
-        height, width, planes = signal.pixels.shape
+        height, width = signal.pixels.shape[:2]
         index = round(options.quality / 100 * STEPS * (self.config.points - 1))
-        sample_format = SampleFormat(depth=8, planes=1 if planes < 3 else 3, alpha=planes in (2, 4))
-        media = ImageMedia(width, height, sample_format, None)
+        media = ImageMedia(width, height, format_of(signal), None)
         return Track(self.id, self.profile, True, bytes(8), media, bytes([index])), index
 
     def encode_units(
@@ -157,11 +157,7 @@ class PatchCodec(Codec):
         verify(units[0].check, coder.check)
         coder.finish()
         colour = self.synthesise(symbols, size, index).numpy()
-        if media.sample_format.planes == 1:
-            colour = np.rint(colour.mean(axis=2, keepdims=True)).astype(np.uint8)
-        if symbols.alpha is not None:
-            colour = np.concatenate((colour, symbols.alpha[:, :, None]), axis=2)
-        return Picture(np.ascontiguousarray(colour))
+        return join(colour, symbols.alpha, media.sample_format.planes == 1)
 
     def memory(self, track: Track) -> int:
         """200 bytes a pixel, padding included, of which up to 177 were seen: latents, features and pixels in float32."""
@@ -195,11 +191,3 @@ class PatchCodec(Codec):
 
 def _under(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _split(picture: Picture) -> tuple[np.ndarray, np.ndarray | None]:
-    """RGB [H, W, 3] (grey repeated) and alpha [H, W] or None."""
-    planes = picture.pixels.shape[2]
-    alpha = picture.pixels[:, :, -1] if planes in (2, 4) else None
-    colour = picture.pixels[:, :, : 3 if planes > 2 else 1]
-    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3))), alpha
