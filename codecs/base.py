@@ -10,11 +10,14 @@ from torch import Tensor
 
 from ..bitstream import Track, Unit, Weights
 from ..bitstream.errors import SymbolMismatch
-from .signals import Signal
+from .signals import Crop, Signal
 
 
 def silent(fraction: float, text: str) -> None:
     """The progress callback of those who do not want to know."""
+
+
+LEAST_TILE = 64  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Options:
         seconds: wall-clock budget of codecs that fit a network; None lets `effort` decide.
         progress: called with the fraction done and a short text.
         seed: start of every random choice; equal seeds give equal files.
+        tile: side of the tiles of a picture in pixels, at least 64, rounded up as the codec needs; None lets the codec
+            decide. Tiles decode without each other.
     """
 
     quality: float = 50.0
@@ -34,12 +39,15 @@ class Options:
     seconds: float | None = None
     progress: Callable[[float, str], None] = silent
     seed: int = 0
+    tile: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
             raise ValueError(f"quality must lie between 0 and 100, not {self.quality:g}")
         if not 0 <= self.effort <= 10:
             raise ValueError(f"effort must lie between 0 and 10, not {self.effort}")
+        if self.tile is not None and self.tile < LEAST_TILE:
+            raise ValueError(f"tiles have at least {LEAST_TILE} pixels a side, not {self.tile}")
 
 
 class Codec(torch.nn.Module):
@@ -79,6 +87,13 @@ class Codec(torch.nn.Module):
     @abstractmethod
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Signal:
         """The signal from the items of one track; raises a TripError when they are not what the encoder wrote."""
+
+    def region(self, track: Track, crop: Crop) -> tuple[list[int], int] | None:
+        """Numbers of the units that a part of a picture needs, and bytes that decoding them takes.
+
+        None where pictures are decoded whole; otherwise `decode` takes `crop` and `salvage`, as in image/patch.
+        """
+        return None
 
     @abstractmethod
     def memory(self, track: Track) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,15 @@ class Picture:
             raise ValueError("a picture is a uint8 array [height, width, 1 to 4 planes]")
         if not self.pixels.size:
             raise ValueError("a picture needs at least one pixel")
+
+
+class Crop(NamedTuple):
+    """A part of a picture in pixels: its left and upper end, its width and height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)

@@ -5,37 +5,44 @@ zero-mean tables from z in integers, means in float in two checkerboard steps, a
 renderer at 1/4. The means may differ in the last bit between machines; the symbols, residuals from the means, cannot.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...bitstream import ImageMedia, Track, Unit, Weights
-from ...bitstream.errors import Malformed
-from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
-from ..base import Codec, Options, verify
+from ...bitstream import ImageMedia, Track, Unit, Weights, varint
+from ...bitstream.errors import Damaged, Malformed
+from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian, uniform
+from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
-from ..signals import Picture
+from ..signals import Crop, Picture
 from .alpha import traverse_alpha
-from .patch_net import PATCH, PatchConfig, PatchNet, checkerboard
+from .patch_net import (
+    MEANS_OF_RESIDUALS,
+    NO_MARGIN,
+    PATCH,
+    Margin,
+    PatchConfig,
+    PatchNet,
+    checkerboard,
+    decoder_halo,
+    encoder_halo,
+    synthesis_reach,
+    trim,
+)
 from .planes import format_of, join, split
+from .tiles import CELL, Grid, Symbols, needed, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
 SIDE_BOUND = 127
 TRAINING_ONLY = ("net.head.", "net.side_")  # what `freeze` turns into integers
-
-
-@dataclass(frozen=True)
-class Symbols:
-    """What a picture is coded as: z int32 [side, h/2, w/2], residuals int32 [latents, h, w], alpha uint8 or None."""
-
-    side: np.ndarray
-    residual: np.ndarray
-    alpha: np.ndarray | None
+TILE = 32  # cells per side of a tile unless the user asks for others
+LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings
+WHOLE = 1 << 22  # pixels of the largest picture that is coded as one unit
 
 
 class PatchCodec(Codec):
@@ -110,15 +117,21 @@ class PatchCodec(Codec):
         return Symbols(side, residual[0].numpy().astype(np.int32), alpha)
 
     @torch.inference_mode()
-    def synthesise(self, symbols: Symbols, size: tuple[int, int], index: int) -> Tensor:
-        """RGB uint8 [height, width, 3] of symbols."""
+    def synthesise(self, symbols: Symbols, size: tuple[int, int], index: int, margin: Margin = NO_MARGIN) -> Tensor:
+        """RGB uint8 [height, width, 3] of symbols without their margin of context, given in latents."""
         z = torch.from_numpy(symbols.side).float()[None]
         residual = torch.from_numpy(symbols.residual).float()[None]
-        first, features = self.net.means.start(z)
+        reach = synthesis_reach(self.config)
         half = checkerboard(residual)
+        first, features = self.net.means.start(z)
+        margin, residual, half, first, features = trim(
+            margin, reach + MEANS_OF_RESIDUALS, residual, half, first, features
+        )
         means = self.net.means.update(first, features, residual * half)
         y = residual + first * half + means * (1 - half)
-        pixels = self.net.pixels(y.contiguous(memory_format=torch.channels_last), torch.tensor([index / STEPS]))
+        margin, y = trim(margin, reach, y)
+        y = y.contiguous(memory_format=torch.channels_last)
+        pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
         pixels = (pixels + 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels[0, :, : size[0], : size[1]].permute(1, 2, 0)
 
@@ -129,35 +142,118 @@ class PatchCodec(Codec):
         height, width = signal.pixels.shape[:2]
         index = round(options.quality / 100 * STEPS * (self.config.points - 1))
         media = ImageMedia(width, height, format_of(signal), None)
-        return Track(self.id, self.profile, True, bytes(8), media, bytes([index])), index
+        tile = varint.encode(side) if (side := tile_side(height, width, options.tile)) else b""
+        return Track(self.id, self.profile, True, bytes(8), media, bytes([index]) + tile), index
+
+    def layout(self, track: Track) -> tuple[int, Grid]:
+        """Rate index and tiles by the header; a picture without tiles is one tile. Raises Malformed."""
+        media, parameters, most = track.media, track.parameters, STEPS * (self.config.points - 1)
+        if not parameters or parameters[0] > most:
+            raise Malformed(f"the parameters of {self.id} begin with a byte up to {most}")
+        side = longest = -(-max(media.height, media.width) // CELL)
+        if len(parameters) > 1:
+            side, end = varint.decode(parameters, 1)
+            if end != len(parameters) or not LEAST <= side < longest:
+                raise Malformed(f"the tiles of a picture have sides of {LEAST} to {longest - 1} times {CELL} pixels")
+        return parameters[0], Grid(media.height, media.width, side)
 
     def encode_units(
         self, signal: Picture, track: Track, plan: int, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
-        """One unit with one stream."""
-        symbols = self.analyse(signal, plan)
-        options.progress(0.5, "transformed")
-        coder = Encoder()
-        self.traverse(coder, signal.pixels.shape[:2], plan, symbols.alpha is not None, symbols)
-        data = coder.finish()
-        options.progress(1.0, f"{len(data)} bytes")
-        yield Unit(number, (data,), None, last=True, key=True, check=coder.check)
+        """One unit with one stream for each tile."""
+        _, grid = self.layout(track)
+        size, count = 0, len(grid)
+        for tile in range(count):
+            symbols = self._analyse_tile(signal, grid, tile, plan)
+            options.progress((tile + 0.5) / count, "transformed")
+            coder = Encoder()
+            self._traverse_tile(coder, grid, plan, symbols.alpha is not None, tile, symbols)
+            data = coder.finish()
+            size += len(data)
+            options.progress((tile + 1) / count, f"{size} bytes")
+            yield Unit(number, (data,), None, last=tile == count - 1, key=True, check=coder.check)
 
-    def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Picture:
-        """The picture of a track; raises Malformed, Damaged or SymbolMismatch."""
-        media = track.media
-        if len(track.parameters) != 1 or track.parameters[0] > STEPS * (self.config.points - 1):
-            raise Malformed(f"the parameters of {self.id} are one byte up to {STEPS * (self.config.points - 1)}")
-        index, size = track.parameters[0], (media.height, media.width)
-        units = list(items)
-        if len(units) != 1 or not isinstance(units[0], Unit) or len(units[0].streams) != 1:
-            raise Malformed(f"a picture of {self.id} is one unit with one stream")
-        coder = Decoder(units[0].streams[0])
-        symbols = self.traverse(coder, size, index, media.sample_format.alpha)
-        verify(units[0].check, coder.check)
+    def _analyse_tile(self, picture: Picture, grid: Grid, tile: int, index: int) -> Symbols:
+        """The symbols of a tile as those of the whole picture would have them."""
+        box = grid.box(tile)
+        around = grid.around(box, encoder_halo(self.config))
+        return self.analyse(Picture(picture.pixels[grid.pixels(around)]), index).part(around, box)
+
+    def _traverse_tile(
+        self, coder: Coder, grid: Grid, index: int, alpha: bool, tile: int | None = None, symbols: Symbols | None = None
+    ) -> tuple[int, Symbols]:
+        """The order of the symbols of a unit: the number of its tile, where there are several, and what is in it."""
+        if len(grid) == 1:
+            tile = 0
+        else:
+            tile = int(coder.code(None if tile is None else np.array([tile]), _numbers(len(grid)).at(0, (1,)))[0])
+        return tile, self.traverse(coder, grid.size(grid.box(tile)), index, alpha, symbols)
+
+    def decode(
+        self, track: Track, items: Iterable[Weights | Unit], crop: Crop | None = None, salvage: bool = False
+    ) -> Picture:
+        """The picture of a track, or a part of it.
+
+        Args:
+            track: its header.
+            items: its units; with `crop` only those that `region` names.
+            crop: the part, inside the picture.
+            salvage: units may be missing; their tiles become black, and transparent where there is alpha.
+
+        Raises:
+            Malformed, Damaged, SymbolMismatch: the items are not what the encoder wrote.
+        """
+        index, grid = self.layout(track)
+        form, crop = track.media.sample_format, crop or Crop(0, 0, grid.width, grid.height)
+        halo, blocks = decoder_halo(self.config), grid.covering(crop)
+        tiles = self._tiles(items, needed(grid, blocks, halo), grid, index, form.alpha, salvage)
+        pixels = np.zeros((crop.height, crop.width, form.planes + form.alpha), np.uint8)
+        for block, around, symbols in windows(grid, blocks, halo, tiles):
+            box = grid.box(block)
+            colour = self.synthesise(symbols, grid.size(box), index, around.margin(box)).numpy()
+            _place(pixels, crop, join(colour, symbols.alpha, form.planes == 1).pixels, grid.pixels(box))
+        return Picture(pixels)
+
+    def _tiles(
+        self,
+        items: Iterable[Weights | Unit],
+        numbers: Sequence[int],
+        grid: Grid,
+        index: int,
+        alpha: bool,
+        salvage: bool,
+    ) -> Iterator[tuple[int, Symbols | None]]:
+        """Numbers and symbols of the tiles `numbers`, which the items must hold in this order; None for one missing."""
+        decoded = (self._read(item, grid, index, alpha) for item in items)
+        tile = next(decoded, None)
+        if tile is None and salvage:
+            raise Damaged("no part of the picture is left")
+        for number in numbers:
+            if tile is not None and tile[0] == number:
+                yield tile
+                tile = next(decoded, None)
+            elif salvage:
+                yield number, None
+            else:
+                raise Malformed(f"tile {number} of {len(grid)} is not where it belongs")
+        if tile is not None:
+            raise Malformed(f"tile {tile[0]} of {len(grid)} is not where it belongs")
+
+    def _read(self, item: Weights | Unit, grid: Grid, index: int, alpha: bool) -> tuple[int, Symbols]:
+        """Number and symbols of the tile in a unit."""
+        if not isinstance(item, Unit) or len(item.streams) != 1:
+            raise Malformed(f"a picture of {self.id} is units with one stream")
+        coder = Decoder(item.streams[0])
+        tile = self._traverse_tile(coder, grid, index, alpha)
+        verify(item.check, coder.check)
         coder.finish()
-        colour = self.synthesise(symbols, size, index).numpy()
-        return join(colour, symbols.alpha, media.sample_format.planes == 1)
+        return tile
+
+    def region(self, track: Track, crop: Crop) -> tuple[list[int], int]:
+        """Numbers of the units that a part of a picture needs, and bytes that decoding them takes."""
+        _, grid = self.layout(track)
+        blocks = grid.covering(crop)
+        return needed(grid, blocks, decoder_halo(self.config)), self.memory(track)
 
     def memory(self, track: Track) -> int:
         """200 bytes a pixel, padding included, of which up to 177 were seen: latents, features and pixels in float32."""
@@ -191,3 +287,25 @@ class PatchCodec(Codec):
 
 def _under(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def tile_side(height: int, width: int, asked: int | None) -> int:
+    """Cells per side of the tiles of a picture, given what the user asks for in pixels; 0 where it is coded whole."""
+    side = TILE if asked is None else max(-(-asked // CELL), LEAST)
+    whole = -(-max(height, width) // CELL) <= side or (asked is None and height * width <= WHOLE)
+    return 0 if whole else side
+
+
+@lru_cache(maxsize=4)
+def _numbers(count: int) -> Tables:
+    return uniform(count)
+
+
+def _place(pixels: np.ndarray, crop: Crop, tile: np.ndarray, where: tuple[slice, slice]) -> None:
+    """Copy what a crop shows of a tile, whose rows and columns in the picture are `where`, into the crop's pixels."""
+    inside, outside = [], []
+    for start, length, place in zip((crop.y, crop.x), pixels.shape, where, strict=False):
+        low, high = max(start, place.start), min(start + length, place.stop)
+        inside.append(slice(low - start, high - start))
+        outside.append(slice(low - place.start, high - place.start))
+    pixels[tuple(inside)] = tile[tuple(outside)]

@@ -16,6 +16,8 @@ from ..blocks import DepthConvBlock, gate, interpolate_rows, pointwise, straight
 
 PATCH = 16
 GREY = 64.0  # networks see and give grey levels in units of this
+# How far parts see on each side: the first two in positions of z, the others in latents. Each depth-wise block sees one.
+HYPER, MEANS_OF_Z, MEANS_OF_RESIDUALS, RENDERER = 1, 1, 1, 1
 LOG_MIN, LOG_STEP = math.log(sigma(0)), math.log(sigma(1) / sigma(0))
 
 
@@ -165,6 +167,35 @@ class Renderer(nn.Module):
         return F.pixel_shuffle(self.leave(x + gate(self.smooth(x))), 4)
 
 
+Margin = tuple[int, int, int, int]  # positions above, below, left and right that are there as context only
+NO_MARGIN: Margin = (0, 0, 0, 0)
+
+
+def trim(margin: Margin, keep: int, *tensors: Tensor) -> tuple[Margin, *tuple[Tensor, ...]]:
+    """Cut tensors [..., h, w] with a margin so that `keep` positions of it stay on each side, or as many as there are."""
+    above, below, left, right = (max(size - keep, 0) for size in margin)
+    height, width = tensors[0].shape[-2:]
+    cut = (x[..., above : height - below, left : width - right] for x in tensors)
+    return (*(min(size, keep) for size in margin),), *cut
+
+
+def synthesis_reach(config: PatchConfig) -> int:
+    """Latents on each side that `Synthesis` needs around the patches wanted."""
+    return config.decoder_blocks + RENDERER
+
+
+def decoder_halo(config: PatchConfig) -> int:
+    """Positions of z (32 pixels) on each side that decoded pixels depend on, for the residuals as well."""
+    return MEANS_OF_Z + -(-(synthesis_reach(config) + MEANS_OF_RESIDUALS) // 2)
+
+
+def encoder_halo(config: PatchConfig) -> int:
+    """Positions of z (32 pixels) on each side that the symbols of the encoder depend on."""
+    # The first half of the residuals around decides the second half; both need means, means need z, z needs latents.
+    side = -(-MEANS_OF_RESIDUALS // 2) + MEANS_OF_Z + HYPER
+    return side - (-config.encoder_blocks // 2)
+
+
 class Synthesis(nn.Module):
     """Latents in grey levels to pixels: P' y + h(y)."""
 
@@ -175,11 +206,16 @@ class Synthesis(nn.Module):
         self.blocks = nn.Sequential(*(DepthConvBlock(config.width, 2.0) for _ in range(config.decoder_blocks)))
         self.render = Renderer(config)
 
-    def forward(self, y: Tensor, scale: Tensor) -> Tensor:
-        """[B, latents, h, w] and a gain of the features per rate point [B, width] to pixels [B, 3, 16 h, 16 w]."""
+    def forward(self, y: Tensor, scale: Tensor, margin: Margin = NO_MARGIN) -> Tensor:
+        """[B, latents, h, w] and a gain of the features per rate point [B, width] to pixels [B, 3, 16 h, 16 w].
+
+        The margin (of latents) is left out of the pixels.
+        """
         small = y / GREY
         features = self.blocks(self.enter(small) * scale[:, :, None, None])
-        return F.pixel_shuffle(self.transform(y), PATCH) + self.render(small, features) * GREY
+        margin, y, small, features = trim(margin, RENDERER, y, small, features)
+        pixels = F.pixel_shuffle(self.transform(y), PATCH) + self.render(small, features) * GREY
+        return trim((*(PATCH * size for size in margin),), 0, pixels)[1]
 
 
 class PatchNet(nn.Module):
@@ -206,9 +242,9 @@ class PatchNet(nn.Module):
         """Scaled latents of pixels (minus 127.5), to be quantised with step 1."""
         return self.analysis(pixels) * self.gain(point)
 
-    def pixels(self, y: Tensor, point: Tensor) -> Tensor:
-        """Pixels (minus 127.5) of quantised latents."""
-        return self.synthesis(y / self.gain(point), interpolate_rows(self.feature_gain, point))
+    def pixels(self, y: Tensor, point: Tensor, margin: Margin = NO_MARGIN) -> Tensor:
+        """Pixels (minus 127.5) of quantised latents, those of the margin left out."""
+        return self.synthesis(y / self.gain(point), interpolate_rows(self.feature_gain, point), margin)
 
 
 def checkerboard(y: Tensor) -> Tensor:
