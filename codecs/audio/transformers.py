@@ -22,7 +22,7 @@ from ..base import Codec, Options, verify
 from ..signals import Sound
 from .layout import HIGHEST_RATE, LOWEST_RATE
 from .resample import clean, resample
-from .transformers_nets import TOKENIZERS, config_class, model_class, settings_of
+from .transformers_nets import TOKENIZERS, config_class, model_class, published, settings_of
 
 PARAMETERS = struct.Struct("<HIHIH")  # codebooks, entries of a codebook, times the model is used, frames, gains
 # What only the encoder uses, in any of the models.
@@ -156,12 +156,13 @@ class TransformersCodec(Codec):
     # Weights
 
     def export_state(self) -> dict[str, Tensor]:
-        """All tensors under the names that transformers gives them; float32."""
-        return self.model.net.state_dict()
+        """All tensors under the names that published weights have; float32."""
+        return {published(name): value for name, value in self.model.net.state_dict().items()}
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`; raises RuntimeError for tensors of another model."""
-        self.model.net.load_state_dict(state)
+        names = {published(name): name for name in self.model.net.state_dict()}
+        self.model.net.load_state_dict({names.get(name, name): value for name, value in state.items()})
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the encoder and what serves training or the search for codes."""

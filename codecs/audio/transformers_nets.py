@@ -199,6 +199,21 @@ TOKENIZERS: Mapping[str, type[Tokenizer]] = {cls.kind: cls for cls in (Encodec, 
 CLASSES = {"encodec": "Encodec", "dac": "Dac", "mimi": "Mimi"}
 
 
+# Mimi's halves have become models of their own; published weights keep the names from before.
+NESTED = {
+    **{f"encoder.{part}.": f"{part}." for part in ("encoder_transformer", "downsample")},
+    **{f"decoder.{part}.": f"{part}." for part in ("decoder_transformer", "upsample")},
+    "encoder.encoder_seanet.": "encoder.",
+    "decoder.decoder_seanet.": "decoder.",
+}
+
+
+def published(name: str) -> str:
+    """The name of a tensor in published weights, which stays the same over the versions of transformers."""
+    prefix = next((prefix for prefix in NESTED if name.startswith(prefix)), "")
+    return NESTED.get(prefix, "") + name[len(prefix) :]
+
+
 def model_class(kind: str, user: str) -> type:
     """The class of transformers for "encodec", "dac" or "mimi"; raises MissingDependency."""
     module = optional(f"transformers.models.{kind}.modeling_{kind}", "transformers", user)
