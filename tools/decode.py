@@ -25,7 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory", type=console.number(0.01, 4096), default=8.0, metavar="GIB", help="most to be used; default: 8"
     )
+    parser.add_argument(
+        "--crop", type=_crop, metavar="X,Y,W,H", help="only this part of a picture: left, top, width, height in pixels"
+    )
+    parser.add_argument(
+        "--salvage", action="store_true", help="of a damaged picture in tiles decode what is left, the rest is black"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
+
+
+def _crop(text: str) -> tuple[int, ...]:
+    """An argument type: left, top, width and height."""
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"must be four whole numbers like 0,0,640,480, not {text!r}")
+    return tuple(map(int, numbers))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,7 +58,7 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
     from ..bitstream import AudioMedia, Reader, VideoMedia
 
     kinds = {type(track.media) for track in Reader(data).tracks}
-    from ..codecs.signals import Clip, Picture, Sound
+    from ..codecs.signals import Clip, Crop, Picture, Sound
     from . import media, pipeline
 
     kind = Clip if VideoMedia in kinds else Sound if AudioMedia in kinds else Picture
@@ -57,7 +71,11 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
         check_output(target, arguments.force, kind is Clip and not Path(target).suffix)
     with console.progress_bar() as progress:
         memory = round(arguments.memory * 2**30)
-        signal = pipeline.decode(data, memory=memory, progress=progress, weights=arguments.weights)
+        crop = None if arguments.crop is None else Crop(*arguments.crop)
+        salvage = console.note if arguments.salvage else None
+        signal = pipeline.decode(
+            data, memory=memory, progress=progress, weights=arguments.weights, crop=crop, salvage=salvage
+        )
     if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
         console.note(f"{target}: this format has no sound, the sound track is left out")
     media.write(target, signal, arguments.force)

@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=console.number(1, math.inf), help="time to fit a network in, for codecs that do so"
     )
     parser.add_argument("--seed", type=console.number(0, 2**32 - 1, True), default=0, help="default: 0")
+    parser.add_argument(
+        "--tile",
+        type=console.number(64, 1 << 20, True),
+        metavar="PIXELS",
+        help="side of the tiles of a picture, which decode without each other; default: 1024 above 2^22 pixels",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
 
 
@@ -52,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
         temporary.open("wb") as stream,
         console.progress_bar() as progress,
     ):
-        options = Options(arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed)
+        options = Options(
+            arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed, arguments.tile
+        )
         pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
         stream.flush()
 

@@ -1,13 +1,15 @@
 """Pictures through Pillow: read upright as grey or RGB with alpha kept, and written by extension."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from ..bitstream import Limits
 from ..codecs.signals import Picture
 from .errors import MediaError
 
@@ -23,19 +25,23 @@ SETTINGS = {
 SETTINGS |= {".jpeg": SETTINGS[".jpg"], ".tiff": SETTINGS[".tif"]}
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 FRAME_FORMATS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
+STRIP = (
+    1 << 20
+)  # pixels that are converted at a time, so that a large picture stands in memory twice and not four times
 
 
 def read(data: bytes, name: str, note: Callable[[str], None]) -> Picture:
     """Decode a picture file; `name` stands in messages. Orientation is applied, other colour spaces become sRGB."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _large_pictures():
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(data))
             _refuse_frames(image, name)
             note_depth = _deep(image)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.array(_to_eight_bits(_to_srgb(upright, image.info.get("icc_profile"), name, note), name))
+            ImageOps.exif_transpose(image, in_place=True)
+            image = _to_srgb(image, image.info.get("icc_profile"), name, note)
+            pixels = _pixels(image, name)
     except UnidentifiedImageError as error:
         raise MediaError(f"{name}: is not a picture in a known format") from error
     except Image.DecompressionBombError as error:
@@ -44,7 +50,7 @@ def read(data: bytes, name: str, note: Callable[[str], None]) -> Picture:
         raise MediaError(f"{name}: is damaged ({_short(error)})") from error
     if note_depth:
         note(f"{name}: 16-bit samples were scaled to 8 bits")
-    return Picture(np.ascontiguousarray(pixels[..., None] if pixels.ndim == 2 else pixels))
+    return Picture(pixels)
 
 
 def write(path: Path, suffix: str, picture: Picture, name: str) -> None:
@@ -89,6 +95,29 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str, note: Callabl
         return image
     note(f"{name}: colours were converted from {description or 'the embedded profile'} to sRGB")
     return converted
+
+
+@contextmanager
+def _large_pictures() -> Iterator[None]:
+    """Let Pillow read as many pixels as a file of ours may have; it refuses twice its own bound."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, Limits().pixels // 2
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _pixels(image: Image.Image, name: str) -> np.ndarray:
+    """The pixels of an image, uint8 [height, width, 1 to 4], filled in strip by strip."""
+    rows, pixels = max(STRIP // image.width, 1), None
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = np.asarray(_to_eight_bits(image.crop((0, top, image.width, bottom)), name))
+        strip = strip[..., None] if strip.ndim == 2 else strip
+        if pixels is None:
+            pixels = np.empty((image.height, *strip.shape[1:]), np.uint8)
+        pixels[top:bottom] = strip
+    return pixels
 
 
 def _to_eight_bits(image: Image.Image, name: str) -> Image.Image:

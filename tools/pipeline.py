@@ -10,8 +10,8 @@ from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track
 from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import DEFAULTS, codec_class, kind_of
-from ..codecs.signals import Clip, Picture, Signal, Sound
-from . import models
+from ..codecs.signals import Clip, Crop, Picture, Signal, Sound
+from . import models, parts
 from .errors import UsageError
 
 KINDS = {Picture: "image", Sound: "audio", Clip: "video"}
@@ -41,13 +41,15 @@ def encode(
     opened = []
     for codec, part, choice in parts:
         track, plan = codec.open(part, choice)
-        _fits(codec, track, memory)
+        _fits(codec.memory(track), memory)
         opened.append((replace(track, digest=codec.identity[: len(OWN_NETWORK)]), plan))
-    writer = Writer(out, [track for track, _ in opened])
+    writer, count = Writer(out, [track for track, _ in opened]), 0
     for number, ((codec, part, choice), (track, plan)) in enumerate(zip(parts, opened, strict=True)):
         for item in codec.encode_units(part, track, plan, number, choice):
             writer.item(item)
-    writer.finish()
+            count += 1
+    tiled = count > 1 and isinstance(opened[0][0].media, ImageMedia)
+    writer.finish(index=tiled)
 
 
 def decode(
@@ -56,20 +58,24 @@ def decode(
     memory: int = MEMORY,
     progress: Callable[[float, str], None] = silent,
     weights: Path | None = None,
+    crop: Crop | None = None,
+    salvage: Callable[[str], None] | None = None,
 ) -> Signal:
     """Read a .trip file of one picture, one sound or one film.
 
     The weights are found by their digest, or taken from the file `weights` when its digest is the right one. Every
-    track's memory need is compared with `memory` (bytes) before anything is decoded. Raises a TripError: among them
-    OverLimit, WrongModel where the weights are not at hand, SymbolMismatch.
+    track's memory need is compared with `memory` (bytes) before anything is decoded. Of a picture, `crop` decodes a
+    part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is not. Raises
+    a TripError: among them OverLimit, WrongModel where the weights are not at hand, SymbolMismatch. Raises UsageError
+    for a part of what is no picture or of what is outside it.
     """
-    reader = Reader(source, limits or Limits())
+    reader = Reader(source, limits or Limits(), salvage is not None)
     order = _order(reader.tracks)
-    codecs = []
-    for track in reader.tracks:
-        codec = _loaded(partial(models.load_for, track, weights))
-        _fits(codec, track, memory)
-        codecs.append(codec)
+    codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
+    if crop is not None or salvage is not None:
+        return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
+    for track, codec in zip(reader.tracks, codecs, strict=True):
+        _fits(codec.memory(track), memory)
     items: list[list[Weights | Unit]] = [[] for _ in codecs]
     for item in reader:
         items[item.track].append(item)
@@ -81,9 +87,8 @@ def decode(
     return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
 
 
-def _fits(codec: Codec, track: Track, memory: int) -> None:
-    """Refuse a track that takes more than `memory` bytes to decode; raises OverLimit."""
-    need = codec.memory(track)
+def _fits(need: int, memory: int) -> None:
+    """Refuse to take more than `memory` bytes for decoding; raises OverLimit."""
     if need > memory:
         wants, limit = (f"{amount / 2**30:.1f} GiB" for amount in (need, memory))
         raise OverLimit(f"decoding would take {wants} of memory; the limit is {limit}")

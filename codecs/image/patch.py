@@ -43,6 +43,7 @@ TRAINING_ONLY = ("net.head.", "net.side_")  # what `freeze` turns into integers
 TILE = 32  # cells per side of a tile unless the user asks for others
 LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings
 WHOLE = 1 << 22  # pixels of the largest picture that is coded as one unit
+WORK = 200  # bytes for each pixel at work, of which up to 177 were seen: latents, features and pixels in float32
 
 
 class PatchCodec(Codec):
@@ -252,13 +253,23 @@ class PatchCodec(Codec):
     def region(self, track: Track, crop: Crop) -> tuple[list[int], int]:
         """Numbers of the units that a part of a picture needs, and bytes that decoding them takes."""
         _, grid = self.layout(track)
-        blocks = grid.covering(crop)
-        return needed(grid, blocks, decoder_halo(self.config)), self.memory(track)
+        numbers = needed(grid, grid.covering(crop), decoder_halo(self.config))
+        return numbers, self._memory(track, grid, crop.width * crop.height, len(numbers))
 
     def memory(self, track: Track) -> int:
-        """200 bytes a pixel, padding included, of which up to 177 were seen: latents, features and pixels in float32."""
-        height, width = (-(-side // (2 * PATCH)) * 2 * PATCH for side in (track.media.height, track.media.width))
-        return 200 * height * width
+        """Bytes for the pixels, the tiles that wait for their neighbours, and one tile with its surroundings at work."""
+        _, grid = self.layout(track)
+        return self._memory(track, grid, grid.width * grid.height, len(grid))
+
+    def _memory(self, track: Track, grid: Grid, pixels: int, tiles: int) -> int:
+        form, config = track.media.sample_format, self.config
+        around = grid.around(grid.box(0), 2 * decoder_halo(config))  # as large as any with its surroundings
+        work = WORK * CELL**2 * (around.bottom - around.top) * (around.right - around.left)
+        if len(grid) == 1:
+            return work
+        symbols = CELL**2 + 4 * (config.side + 4 * config.latents)  # bytes of alpha, z and residuals in a cell
+        waiting = min(grid.held(decoder_halo(config)), tiles) * grid.side**2 * symbols
+        return pixels * (form.planes + form.alpha) + waiting + work
 
     # Weights
 

@@ -29,6 +29,7 @@ def encode(
     effort: int = 3,
     seconds: float | None = None,
     seed: int = 0,
+    tile: int | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> bytes:
     """Encode a media file, a signal or an array; the bytes of a .trip file.
@@ -42,6 +43,8 @@ def encode(
         effort: 0 to 10, for codecs that search or fit.
         seconds: time for codecs that fit a network; None lets `effort` decide.
         seed: start of every random choice.
+        tile: side in pixels of the tiles of a picture, which decode without each other; None: 1024 for pictures of
+            more than 2^22 pixels, otherwise none.
         progress: called with the fraction done and a short text.
 
     Raises:
@@ -54,14 +57,19 @@ def encode(
     from .tools import pipeline
     from .tools.arrays import as_signal
 
-    options = Options(quality, effort, seconds, progress or silent, seed)
+    options = Options(quality, effort, seconds, progress or silent, seed, tile)
     out = BytesIO()
     pipeline.encode(as_signal(source, rate, fps), out, codec, options)
     return out.getvalue()
 
 
-def decode(source: "bytes | Path") -> "Signal":
+def decode(source: "bytes | Path", *, crop: tuple[int, int, int, int] | None = None) -> "Signal":
     """Decode a .trip file, given as bytes or by its path.
+
+    Args:
+        source: the file.
+        crop: of a picture only this part: left and upper end, width and height in pixels. Of a picture in tiles only
+            those are decoded that the part needs; its pixels are those of the whole picture.
 
     Returns:
         Picture with `pixels` (uint8 [H, W, C]), Sound with `samples` (float32 [channels, n]) and `rate`, or Clip with
@@ -69,10 +77,13 @@ def decode(source: "bytes | Path") -> "Signal":
 
     Raises:
         triptych.bitstream.TripError: the file is damaged, too large, or needs weights that are not here.
+        triptych.tools.errors.UsageError: the crop does not lie inside the picture, or there is no picture.
     """
+    from .codecs.signals import Crop
     from .tools import files, pipeline
 
-    return pipeline.decode(source if isinstance(source, bytes) else files.read_bytes(source))
+    data = source if isinstance(source, bytes) else files.read_bytes(source)
+    return pipeline.decode(data, crop=None if crop is None else Crop(*crop))
 
 
 def open(source: "bytes | Path") -> "Reader":
