@@ -5,8 +5,7 @@ zero-mean tables from z in integers, means in float in two checkerboard steps, a
 renderer at 1/4. The means may differ in the last bit between machines; the symbols, residuals from the means, cannot.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ...bitstream import ImageMedia, Track, Unit, Weights, varint
 from ...bitstream.errors import Damaged, Malformed
-from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian, uniform
+from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
 from ..signals import Crop, Picture
@@ -34,7 +33,7 @@ from .patch_net import (
     trim,
 )
 from .planes import format_of, join, split
-from .tiles import CELL, Grid, Symbols, needed, windows
+from .tiles import CELL, Grid, Symbols, code_number, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
@@ -184,10 +183,7 @@ class PatchCodec(Codec):
         self, coder: Coder, grid: Grid, index: int, alpha: bool, tile: int | None = None, symbols: Symbols | None = None
     ) -> tuple[int, Symbols]:
         """The order of the symbols of a unit: the number of its tile, where there are several, and what is in it."""
-        if len(grid) == 1:
-            tile = 0
-        else:
-            tile = int(coder.code(None if tile is None else np.array([tile]), _numbers(len(grid)).at(0, (1,)))[0])
+        tile = code_number(coder, len(grid), tile)
         return tile, self.traverse(coder, grid.size(grid.box(tile)), index, alpha, symbols)
 
     def decode(
@@ -206,10 +202,11 @@ class PatchCodec(Codec):
         """
         index, grid = self.layout(track)
         form, crop = track.media.sample_format, crop or Crop(0, 0, grid.width, grid.height)
-        halo, blocks = decoder_halo(self.config), grid.covering(crop)
-        tiles = self._tiles(items, needed(grid, blocks, halo), grid, index, form.alpha, salvage)
+        halo, part = decoder_halo(self.config), grid.covering(crop)
+        numbers = grid.meeting(grid.around(part, halo))
+        tiles = self._tiles(items, numbers, grid, index, form.alpha, salvage)
         pixels = np.zeros((crop.height, crop.width, form.planes + form.alpha), np.uint8)
-        for block, around, symbols in windows(grid, blocks, halo, tiles):
+        for block, around, symbols in windows(grid, part, halo, tiles):
             box = grid.box(block)
             colour = self.synthesise(symbols, grid.size(box), index, around.margin(box)).numpy()
             _place(pixels, crop, join(colour, symbols.alpha, form.planes == 1).pixels, grid.pixels(box))
@@ -218,7 +215,7 @@ class PatchCodec(Codec):
     def _tiles(
         self,
         items: Iterable[Weights | Unit],
-        numbers: Sequence[int],
+        numbers: Iterable[int],
         grid: Grid,
         index: int,
         alpha: bool,
@@ -253,7 +250,7 @@ class PatchCodec(Codec):
     def region(self, track: Track, crop: Crop) -> tuple[list[int], int]:
         """Numbers of the units that a part of a picture needs, and bytes that decoding them takes."""
         _, grid = self.layout(track)
-        numbers = needed(grid, grid.covering(crop), decoder_halo(self.config))
+        numbers = [*grid.meeting(grid.around(grid.covering(crop), decoder_halo(self.config)))]
         return numbers, self._memory(track, grid, crop.width * crop.height, len(numbers))
 
     def memory(self, track: Track) -> int:
@@ -305,11 +302,6 @@ def tile_side(height: int, width: int, asked: int | None) -> int:
     side = TILE if asked is None else max(-(-asked // CELL), LEAST)
     whole = -(-max(height, width) // CELL) <= side or (asked is None and height * width <= WHOLE)
     return 0 if whole else side
-
-
-@lru_cache(maxsize=4)
-def _numbers(count: int) -> Tables:
-    return uniform(count)
 
 
 def _place(pixels: np.ndarray, crop: Crop, tile: np.ndarray, where: tuple[slice, slice]) -> None:

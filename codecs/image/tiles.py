@@ -5,17 +5,19 @@ taken from the tiles around it: pixels in the encoder, decoded symbols in the de
 coded twice. All places are counted in cells of 32 pixels, the area of one position of z.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ...bitstream.errors import Malformed
+from ...entropy import Coder, uniform
 from ..signals import Crop
 from .patch_net import PATCH
 
 CELL = 2 * PATCH
+PIECE = 12  # bits of a tile's number that are coded at a time
 
 
 class Box(NamedTuple):
@@ -98,11 +100,11 @@ class Grid:
         top, left = max(box.top - halo, 0), max(box.left - halo, 0)
         return Box(top, min(box.bottom + halo, self.rows), left, min(box.right + halo, self.columns))
 
-    def meeting(self, box: Box) -> list[int]:
+    def meeting(self, box: Box) -> Iterator[int]:
         """Numbers of the tiles that share a cell with a box, ascending."""
         rows = range(box.top // self.side, -(-box.bottom // self.side))
         columns = range(box.left // self.side, -(-box.right // self.side))
-        return [row * self.across + column for row in rows for column in columns]
+        return (row * self.across + column for row in rows for column in columns)
 
     def pixels(self, box: Box) -> tuple[slice, slice]:
         """The rows and columns of pixels in a box."""
@@ -114,14 +116,12 @@ class Grid:
         rows, columns = self.pixels(box)
         return rows.stop - rows.start, columns.stop - columns.start
 
-    def covering(self, crop: Crop) -> list[int]:
-        """Numbers of the tiles that hold pixels of a crop, ascending."""
-        bottom, right = crop.y + crop.height, crop.x + crop.width
-        return self.meeting(Box(crop.y // CELL, -(-bottom // CELL), crop.x // CELL, -(-right // CELL)))
-
-    def needs(self, block: int, halo: int) -> list[int]:
-        """Numbers of the tiles that the pixels of one depend on, ascending."""
-        return self.meeting(self.around(self.box(block), halo))
+    def covering(self, crop: Crop) -> Box:
+        """The cells of all tiles that hold pixels of a crop."""
+        step = self.side * CELL
+        top, left = (place // step * self.side for place in (crop.y, crop.x))
+        bottom, right = (-(-end // step) * self.side for end in (crop.y + crop.height, crop.x + crop.width))
+        return Box(top, min(bottom, self.rows), left, min(right, self.columns))
 
     def held(self, halo: int) -> int:
         """Most tiles that `windows` keeps at a time."""
@@ -129,54 +129,69 @@ class Grid:
         return min(2 * near * self.across + 2 * near + 1, len(self))
 
 
-def needed(grid: Grid, blocks: Iterable[int], halo: int) -> list[int]:
-    """Numbers of the tiles that have to be decoded for the pixels of some, ascending."""
-    return sorted({number for block in blocks for number in grid.needs(block, halo)})
-
-
 def windows(
-    grid: Grid, blocks: Sequence[int], halo: int, tiles: Iterable[tuple[int, Symbols | None]]
+    grid: Grid, part: Box, halo: int, tiles: Iterable[tuple[int, Symbols | None]]
 ) -> Iterator[tuple[int, Box, Symbols]]:
-    """Each of the tiles `blocks` with its surroundings, as soon as they are there.
+    """Each tile of a part of a picture with its surroundings, as soon as they are there.
 
     Args:
         grid: the tiles of the picture.
-        blocks: numbers of the tiles wanted, ascending.
+        part: the cells of the tiles wanted.
         halo: cells of surroundings on each side.
-        tiles: number and symbols of all tiles `needed`, ascending; None for the symbols of a tile that is lost.
+        tiles: number and symbols of all tiles in the part and its surroundings, ascending; None for the symbols of a
+            tile that is lost.
 
     Yields:
-        Number, box and symbols of block and surroundings, zeros where tiles are lost; alpha is that of the block. Lost
-        blocks are left out.
+        Number, box and symbols of tile and surroundings, zeros where tiles are lost; alpha is that of the tile. Lost
+        tiles are left out.
     """
-    uses = Counter(number for block in blocks for number in grid.needs(block, halo))
     held: dict[int, Symbols | None] = {}
-    waiting = deque(blocks)
+    waiting = grid.meeting(part)
+    block = next(waiting, None)
     for reached, symbols in tiles:
         held[reached] = symbols
-        while waiting and (near := grid.needs(waiting[0], halo))[-1] <= reached:
-            block = waiting.popleft()
+        while block is not None and (near := [*grid.meeting(box := grid.around(grid.box(block), halo))])[-1] <= reached:
             if held[block] is not None:
-                box = grid.around(grid.box(block), halo)
                 yield block, box, _gather(grid, box, held[block], {number: held[number] for number in near})
-            uses.subtract(near)
-            for number in near:
-                if not uses[number]:
-                    del held[number]
+            block = next(waiting, None)
+            if block is not None:
+                _forget(held, grid, block, -(-halo // grid.side))
 
 
-def _gather(grid: Grid, box: Box, block: Symbols, near: dict[int, Symbols | None]) -> Symbols:
-    """The symbols of a box from those of the tiles that it meets."""
+def _forget(held: dict[int, Symbols | None], grid: Grid, block: int, near: int) -> None:
+    """Drop tiles that are needed neither by the tile `block` nor by one after it, oldest first."""
+    row, column = divmod(block, grid.across)
+    while held:
+        above, left = divmod(oldest := next(iter(held)), grid.across)
+        if (above + near, left + near) >= (row, column):
+            return
+        del held[oldest]
+
+
+def _gather(grid: Grid, box: Box, tile: Symbols, near: dict[int, Symbols | None]) -> Symbols:
+    """The symbols of a box from those of the tiles that it meets; alpha is that of `tile`."""
     if len(near) == 1:
-        return block
+        return tile
     height, width = box.bottom - box.top, box.right - box.left
-    side = np.zeros((len(block.side), height, width), np.int32)
-    residual = np.zeros((len(block.residual), 2 * height, 2 * width), np.int32)
+    side = np.zeros((len(tile.side), height, width), np.int32)
+    residual = np.zeros((len(tile.residual), 2 * height, 2 * width), np.int32)
     whole = Symbols(side, residual, None)
     for number, symbols in near.items():
         if symbols is not None:
-            tile = grid.box(number)
-            common = tile.common(box)
-            given, place = symbols.part(tile, common), whole.part(box, common)
+            outer = grid.box(number)
+            common = outer.common(box)
+            given, place = symbols.part(outer, common), whole.part(box, common)
             place.side[...], place.residual[...] = given.side, given.residual
-    return replace(whole, alpha=block.alpha)
+    return replace(whole, alpha=tile.alpha)
+
+
+def code_number(coder: Coder, count: int, number: int | None = None) -> int:
+    """Code a number below `count` in pieces of 12 bits, low bits first; raises Malformed for a larger one."""
+    bits, found = (count - 1).bit_length(), 0
+    for shift in range(0, bits, PIECE):
+        size = 1 << min(PIECE, bits - shift)
+        piece = None if number is None else np.array([(number >> shift) % size])
+        found |= int(coder.code(piece, uniform(size).at(0, (1,)))[0]) << shift
+    if found >= count:
+        raise Malformed(f"a unit is tile {found} of a picture with {count}")
+    return found
