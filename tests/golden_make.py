@@ -1,7 +1,7 @@
 """Make the golden file of a codec once: `python tests/golden_make.py image-patch`.
 
-A golden folder holds tiny weights of its own (where the codec has any), one file, and the signal that it decoded to. What
-exists is never made again: from the first release on these files must decode for ever.
+A golden folder holds tiny weights of its own (where the codec has any) or uses those of another one, one file, and the
+signal that it decoded to. What exists is never made again: from the first release on these files must decode for ever.
 """
 
 import hashlib
@@ -22,6 +22,12 @@ from triptych.codecs.video.hnerv import HnervCodec
 from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
+SHARED = {"image-patch-tiles": "image-patch"}  # folder -> the one whose weights it uses
+
+
+def weights_of(name: str) -> Path:
+    """Where the weights of a golden file are, if it has any."""
+    return GOLDEN / "v1" / SHARED.get(name, name) / "weights.safetensors"
 
 
 def film() -> Clip:
@@ -32,6 +38,11 @@ def film() -> Clip:
 
 MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
     "image-patch": (tiny_patch, lambda: Picture(photo(75, 101, 4)), Options(quality=45)),
+    "image-patch-tiles": (
+        lambda: models.from_file(weights_of("image-patch-tiles")),
+        lambda: Picture(photo(130, 200, 2)),
+        Options(quality=45, tile=64),
+    ),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
     "video-hnerv": (HnervCodec, film, Options(quality=50, effort=0)),
 }
@@ -55,7 +66,8 @@ def make(name: str) -> None:
     maker, signal, options = MAKERS[name]
     codec, path = maker(), None
     if codec.decoder_state():
-        path = folder / "weights.safetensors"
+        path = weights_of(name)
+    if path is not None and not path.exists():
         state = {key: value.numpy() for key, value in codec.export_state().items()}
         weights.save(path, codec.id, codec.profile, models.config_of(codec), state)
     with open(folder / "file.trip", "wb") as out:
