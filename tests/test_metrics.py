@@ -37,7 +37,7 @@ def test_an_exact_copy_gets_the_top_value(kind):
     found = judge(ORIGINALS[kind], ORIGINALS[kind], names)
     assert set(found) == set(names)
     for name, value in found.items():
-        slack = 4 if name == "vmaf" else 0.005  # its scale ends above what a copy of a still picture gets
+        slack = {"vmaf": 4, "visqol_speech": 0.2}.get(name, 0.005)  # what a copy gets from these depends on its content
         assert abs(value - METRICS[name].top) <= slack, name
 
 
@@ -178,12 +178,12 @@ def test_unknown_and_missing_metrics(monkeypatch):
         usable("image", ["psnr_rgb", "stoi"])
 
     def fail(name):
-        raise ImportError(f"No module named '{name}'")
+        raise ModuleNotFoundError(f"No module named '{name}'")
 
     monkeypatch.setattr(external.importlib, "import_module", fail)
     names, missing = usable("audio", ["si_sdr", "pesq_wb"])
     assert names == ("si_sdr",)
-    assert missing["pesq_wb"].startswith("pesq_wb needs the extra pesq: pip install 'triptych[pesq]'")
+    assert missing["pesq_wb"] == "pesq_wb needs the extra pesq: pip install 'triptych[pesq]'"
 
 
 def test_other_kinds_and_sizes_are_refused():

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from . import codecs, console, decode, encode, info
+from . import codecs, console, decode, encode, evaluate, info, report
 
-COMMANDS = {"encode": encode, "decode": decode, "info": info, "codecs": codecs}
+COMMANDS = {"encode": encode, "decode": decode, "info": info, "codecs": codecs, "evaluate": evaluate, "report": report}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,12 @@
 """The table of an evaluation: one row per file, codec and quality, as CSV and as JSON."""
 
 import csv
+import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..errors import UsageError
@@ -12,6 +14,7 @@ from ..files import reason, whole
 from ..metrics import METRICS
 
 SUFFIXES = (".csv", ".json")
+KEYS = ("dataset", "kind", "file", "codec", "label", "quality")  # columns that no table lacks
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,17 @@ def read(path: Path) -> list[Row]:
     try:
         if path.suffix == ".json":
             return [_row(item) for item in json.loads(text)["rows"]]
-        return [_row(item) for item in csv.DictReader(text.splitlines())]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        if missing := [key for key in KEYS if key not in (table.fieldnames or ())]:
+            raise ValueError(f"no column {missing[0]}")
+        return [_row(item) for item in table]
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise UsageError(f"{path}: is not a table of results ({_cause(error)})") from error
 
 
 def write(folder: Path, name: str, rows: Sequence[Row]) -> None:
     """Write NAME.csv and NAME.json into `folder`, each whole or not at all."""
-    ordered = sorted(rows, key=lambda row: (row.dataset, row.codec, *_natural(row.quality), row.file))
+    ordered = sorted(rows, key=_order)
     with whole(folder / f"{name}.csv", force=True) as temporary, temporary.open("w", newline="") as stream:
         table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
         table.writeheader()
@@ -126,9 +132,33 @@ def write(folder: Path, name: str, rows: Sequence[Row]) -> None:
         temporary.write_text(f'{{"rows": [\n{lines}\n]}}\n')
 
 
-def failed(row: Row, error: str) -> Row:
-    """The row of a file that could not be coded: what was known before, and why."""
-    return replace(row, error=error)
+@dataclass(frozen=True)
+class Mean:
+    """Means over the files of one codec at one quality: every column of numbers that all of them have."""
+
+    codec: str
+    quality: str
+    files: int
+    values: dict[str, float]
+
+
+def means(rows: Sequence[Row]) -> list[Mean]:
+    """One mean per codec and quality over the rows without error, in the order of the table."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted((row for row in rows if not row.error), key=_order):
+        groups.setdefault((row.codec, row.quality), []).append(row)
+    numbers = [name for name, kind in FIELDS.items() if kind is not str]
+    found = []
+    for (codec, quality), group in groups.items():
+        columns = {name: [getattr(row, name) for row in group] for name in numbers}
+        values = {name: fmean(column) for name, column in columns.items() if None not in column}
+        found.append(Mean(codec, quality, len(group), values))
+    return found
+
+
+def _order(row: Row) -> tuple:
+    """By data set, codec, quality and file."""
+    return row.dataset, row.codec, *_natural(row.quality), row.file
 
 
 def _natural(quality: str) -> tuple[float, str]:

@@ -37,7 +37,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ssim", "SSIM", "", True, SEEN, 1.0),
         Metric("ms_ssim", "MS-SSIM", "", True, SEEN, 1.0),
         Metric("ms_ssim_db", "MS-SSIM", "dB", True, SEEN, 100.0),
-        Metric("lpips", "LPIPS (AlexNet)", "", False, SEEN, 0.0, "lpips"),
+        Metric("lpips", "LPIPS (AlexNet)", "", False, SEEN, 0.0, "metrics"),
         Metric("vmaf", "VMAF", "", True, SEEN, 100.0, "vmaf"),
         Metric("si_sdr", "SI-SDR", "dB", True, HEARD, 100.0),
         Metric("mel_distance", "Mel distance", "", False, HEARD, 0.0),

@@ -35,9 +35,10 @@ def absent(metric: str, extra: str) -> str:
                 _lpips()
     except UsageError as error:
         return str(error)
+    except ModuleNotFoundError:
+        return f"{metric} needs the extra {extra}: pip install 'triptych[{extra}]'"
     except Exception as error:  # packages fail to import in many ways
-        cause = str(error).partition("\n")[0] or type(error).__name__
-        return f"{metric} needs the extra {extra}: pip install 'triptych[{extra}]' ({cause})"
+        return f"{metric} cannot be computed here: {str(error).partition(chr(10))[0] or type(error).__name__}"
     return ""
 
 

@@ -1,0 +1,138 @@
+"""Codecs under evaluation by name: those of this package and the well-known ones, behind one interface."""
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Protocol
+
+from ...bitstream.errors import UnknownCodec
+from ...codecs.base import Options
+from ...codecs.registry import CODECS, kind_of
+from ...codecs.signals import Signal
+from .. import peers, pipeline
+from ..errors import UsageError
+from ..files import read_bytes
+from .dataset import NAMES
+
+LADDERS = {  # qualities that are tried unless told otherwise
+    "image": (0.0, 14.3, 28.6, 42.9, 57.1, 71.4, 85.7, 100.0),
+    "audio": (0.0, 20.0, 40.0, 60.0, 80.0, 100.0),
+    "video": (20.0, 40.0, 60.0, 80.0),
+}
+USUAL = {"image": ("jpeg", "webp", "avif"), "audio": ("opus", "mp3"), "video": ("x264", "x265")}
+
+
+class Coder(Protocol):
+    """A codec that writes a file and reads it back."""
+
+    name: str
+    kind: str
+    suffix: str
+    label: str
+    preset: str
+    qualities: tuple[float, ...]
+
+    def settings(self) -> str:
+        """Colour format, range, options, in words."""
+
+    def version(self) -> str:
+        """Of the codec and what it stands on."""
+
+    def encode(self, signal: Signal, quality: float, path: Path) -> None:
+        """Write the file."""
+
+    def decode(self, path: Path) -> Signal:
+        """Read it back."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A codec of the registry, through the same path as the commands."""
+
+    name: str
+    kind: str
+    qualities: tuple[float, ...]
+    effort: int = 3
+    seconds: float | None = None
+    weights: Path | None = None
+    preset: str = ""
+    suffix: str = ".trip"
+
+    @property
+    def label(self) -> str:
+        return self.name if self.weights is None else f"{self.name} ({self.weights.stem})"
+
+    def settings(self) -> str:
+        """What differs from the defaults."""
+        fitted = f", fitted for {self.seconds:g} s" if self.seconds else ""
+        return f"effort {self.effort}{fitted}"
+
+    def version(self) -> str:
+        """Of this package, and the digest of the weights."""
+        digest = pipeline.load(self.name, self.weights).identity[:8]
+        return f"triptych {version_of('triptych')}" + (f", weights {digest.hex()}" if any(digest) else "")
+
+    def encode(self, signal: Signal, quality: float, path: Path) -> None:
+        """Write a .trip file."""
+        options = Options(quality, self.effort, self.seconds)
+        with path.open("wb") as stream:
+            pipeline.encode(signal, stream, self.name, options, self.weights)
+
+    def decode(self, path: Path) -> Signal:
+        """Read a .trip file."""
+        return pipeline.decode(read_bytes(path), weights=self.weights)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user asked for: NAME[:PRESET][@Q/Q/Q].
+
+    Attributes:
+        text: name and preset, as they stand in the table.
+        qualities: as texts, () for the ladder of the codec.
+    """
+
+    text: str
+    name: str
+    preset: str
+    qualities: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Choice":
+        """Raises UsageError for a quality that is no number."""
+        spoken, _, ladder = text.strip().partition("@")
+        name, _, preset = spoken.partition(":")
+        qualities = tuple(ladder.split("/")) if ladder else ()
+        for quality in qualities:
+            try:
+                float(quality)
+            except ValueError:
+                raise UsageError(f"{text}: {quality!r} is not a quality (a number); write NAME@10/30/50") from None
+        return cls(spoken, name, preset, qualities)
+
+
+def coder(choice: Choice, kind: str, ours: "Ours | None" = None) -> Coder:
+    """The codec of a choice, ready to be used on media of `kind`; `ours` holds effort, seconds and weights.
+
+    Raises UsageError for a name that is unknown, made for another kind, or not installed.
+    """
+    if choice.name in peers.PEERS:
+        found: Coder = peers.peer(choice.name, choice.preset)
+    else:
+        made_for = _kind(choice.name)
+        if choice.preset:
+            raise UsageError(f"{choice.name} has no presets")
+        basis = ours or Ours("", "", ())
+        found = replace(basis, name=choice.name, kind=made_for, qualities=LADDERS[made_for])
+        found.version()  # loads the weights, or says what is missing
+    if found.kind != kind:
+        raise UsageError(f"{choice.name} codes {NAMES[found.kind]}, and these are {NAMES[kind]}")
+    return found
+
+
+def _kind(name: str) -> str:
+    """The kind of media that one of our codecs is made for."""
+    try:
+        return kind_of(name)
+    except UnknownCodec:
+        raise UsageError(f"no codec is called {name}; there are {', '.join((*CODECS, *peers.PEERS))}") from None

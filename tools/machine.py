@@ -1,0 +1,38 @@
+"""What a measurement ran on."""
+
+import os
+import platform
+import re
+import resource
+from pathlib import Path
+
+MIB = 1 << 20
+
+
+def name() -> str:
+    """Processor and number of cores that this process may use."""
+    found = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists() and (match := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
+        found = match[1].strip()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{found}, {cores} cores"
+
+
+def reset_peak() -> None:
+    """Begin a new measurement of the highest resident memory, where the system can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak() -> float:
+    """Highest resident memory of this process in MiB since `reset_peak`, or since its start where that does nothing."""
+    try:
+        match = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        match = None
+    if match:
+        return int(match[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Linux" else MIB)
