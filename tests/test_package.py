@@ -16,7 +16,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("codecs", "entropy", "bitstream", "tools", "weights")
 CORE = ("numpy", "torch", "constriction", "PIL", "soundfile", "av", "safetensors", "soxr", "tqdm")
-IMPORT_NAMES = {"scikit-image": "skimage", "scikit-video": None, "visqol-python": "visqol", "build": "build"}
+IMPORT_NAMES = {
+    "scikit-image": "skimage",
+    "scikit-video": None,
+    "visqol-python": "visqol",
+    "pillow-jxl-plugin": "pillow_jxl",
+    "build": "build",
+}
 CUDA_ONLY = re.compile(r"lib(cudart|c10_cuda|torch_cuda)[\w.]*: cannot open shared object file")
 
 
@@ -38,6 +44,7 @@ def installed_name(path: Path) -> str | None:
         return None
     data = path.suffix in (".toml", ".safetensors", ".md") and path.parts[0] == "weights"
     data = data or (path.suffix == ".json" and path.parts[:2] == ("tools", "anchors"))
+    data = data or path.parts[:3] == ("tools", "reporting", "assets")
     return name.as_posix() if path.suffix == ".py" or data or path.name in ("py.typed", "FORMAT.md") else None
 
 
