@@ -187,6 +187,8 @@ def _notes(dataset: Dataset, shown: bool, left_out: int, wanted: Wanted) -> list
         "Times are medians over all files and qualities, of one encoding and one decoding each"
         + (", and stand as seconds of sound for each second of work." if dataset.kind == "audio" else ".")
     )
+    if any((row.jobs or 1) > 1 for series in dataset.series for row in series.rows):
+        notes.append("Where several jobs ran at once, times are longer than alone and do not compare with others.")
     if shown:
         notes.append(SHOWN[dataset.kind])
     if left_out:

@@ -95,4 +95,6 @@ def _middle(rows: Sequence[Row], column: str) -> str:
 
 def _style(name: str) -> str:
     """The class of a column."""
+    if name == "settings":
+        return ' class="text long"'
     return ' class="number"' if name in NUMBERS else ' class="text"' if name in WORDY else ""
