@@ -89,43 +89,62 @@ def test_large_pictures_get_tiles_by_themselves():
         Options(tile=63)
 
 
-def test_networks_see_as_far_as_stated(codec):
-    """Changing what lies beyond the halo changes nothing; what lies inside it counts."""
-    side = 13
-    index, middle = 48, Box(6, 7, 6, 7)
-    pixels = photo(side * CELL, side * CELL)
-    grid = Grid(side * CELL, side * CELL, side)
-    whole = Box(0, side, 0, side)
-    kept = grid.around(middle, patch_net.encoder_halo(codec.config))
-    inside = np.zeros(pixels.shape[:2], bool)
-    inside[grid.pixels(kept)] = True
-    other = np.where(inside[..., None], pixels, photo(side * CELL, side * CELL, seed=7))
-    symbols, changed = (codec.analyse(Picture(p), index) for p in (pixels, other))
-    same, found = (s.part(whole, middle) for s in (symbols, changed))
-    assert (same.side == found.side).all() and (same.residual == found.residual).all()
-    assert (symbols.residual != changed.residual).any()
-
-    kept = grid.around(middle, patch_net.decoder_halo(codec.config))
-    mixed = replace(changed, side=changed.side.copy(), residual=changed.residual.copy())
-    mixed.part(whole, kept).side[...] = symbols.part(whole, kept).side
-    mixed.part(whole, kept).residual[...] = symbols.part(whole, kept).residual
-    size = grid.size(whole)
-    pictures = [codec.synthesise(s, size, index).numpy() for s in (symbols, mixed)]
-    assert (pictures[0] != pictures[1]).any()
-    assert difference(*(picture[grid.pixels(middle)] for picture in pictures)).max() <= 1
+SIDE = 13  # cells of the pictures whose middle is looked at
+MIDDLE = Box(6, 7, 6, 7)
 
 
-def test_the_halo_is_not_wider_than_needed(codec):
-    """Pixels depend on z at the far end of the stated reach."""
-    config, net = codec.config, codec.net
-    reach = patch_net.decoder_halo(config)
-    z = torch.zeros(1, config.side, 2 * reach + 1, 2 * reach + 1, requires_grad=True)
-    with torch.enable_grad():
-        first, features = net.means.start(z + 3)
-        y = net.means.update(first, features, torch.ones_like(first))
-        net.pixels(y, torch.tensor([3.0]))[..., reach * CELL : (reach + 1) * CELL, :].sum().backward()
-    rows = z.grad.abs().sum((0, 1, 3)).nonzero().flatten().tolist()
-    assert rows == list(range(2 * reach + 1))[rows[0] :][: len(rows)] and rows[0] in (0, 1)
+def known(halo, scale):
+    """1 within `halo` cells of the middle, elsewhere no number: what depends on that becomes none either."""
+    grid, plane = Grid(SIDE * CELL, SIDE * CELL, SIDE), torch.full((1, 1, SIDE, SIDE), torch.nan)
+    box = grid.around(MIDDLE, halo)
+    plane[..., box.top : box.bottom, box.left : box.right] = 1
+    return plane.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+
+def is_known(x):
+    """Whether all values in the middle of [1, C, h, w] are numbers."""
+    scale = x.shape[-1] // SIDE
+    return bool(x[..., 6 * scale : 7 * scale, 6 * scale : 7 * scale].isfinite().all())
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_networks_see_as_far_as_stated_and_no_farther(codec, blocks):
+    config = replace(codec.config, encoder_blocks=blocks, decoder_blocks=blocks)
+    net, point = patch_net.PatchNet(config).requires_grad_(False), torch.tensor([3.0])
+
+    def encoder(halo):
+        y = net.latents(known(halo, CELL).expand(-1, 3, -1, -1), point)
+        z = net.hyper(y)
+        first, features = net.means.start(z)
+        half = patch_net.checkerboard(y)
+        return is_known(y - net.means.update(first, features, (y - first) * half)) and is_known(z)
+
+    def decoder(halo):
+        first, features = net.means.start(known(halo, 1).expand(-1, config.side, -1, -1))
+        y = net.means.update(first, features, known(halo, 2).expand(-1, config.latents, -1, -1))
+        return is_known(net.pixels(y, point))
+
+    for sees, halo in ((encoder, patch_net.encoder_halo(config)), (decoder, patch_net.decoder_halo(config))):
+        assert sees(halo) and not sees(halo - 1)
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_the_margin_is_cut_where_it_does_not_count(codec, blocks):
+    """A window with the stated halo gives the pixels of the whole picture, although later layers see less of it."""
+    wild = patch.PatchCodec(replace(codec.config, decoder_blocks=blocks)).requires_grad_(False)
+    generator = torch.Generator().manual_seed(blocks)
+    for parameter in wild.net.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    config, rng = wild.config, np.random.default_rng(blocks)
+    side = rng.integers(-9, 10, (config.side, SIDE, SIDE)).astype(np.int32)
+    residual = rng.integers(-3, 4, (config.latents, 2 * SIDE, 2 * SIDE)).astype(np.int32)
+    symbols, grid = patch.Symbols(side, residual, None), Grid(SIDE * CELL, SIDE * CELL, SIDE)
+    whole, around = Box(0, SIDE, 0, SIDE), grid.around(MIDDLE, patch_net.decoder_halo(config))
+    expected = wild.synthesise(symbols, (SIDE * CELL, SIDE * CELL), 48).numpy()[grid.pixels(MIDDLE)]
+    found = wild.synthesise(symbols.part(whole, around), (CELL, CELL), 48, around.margin(MIDDLE)).numpy()
+    assert len(np.unique(expected)) > 20 and np.mean(found != expected) < 0.001
+    cut, y = patch_net.trim((6, 6, 6, 6), 2, torch.arange(14.0 * 14).reshape(1, 1, 14, 14))
+    assert cut == (2, 2, 2, 2) and y.shape[-2:] == (6, 6) and y[0, 0, 0, 0] == 4 * 14 + 4
 
 
 def test_a_tile_costs_little(codec):
