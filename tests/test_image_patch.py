@@ -53,11 +53,11 @@ def test_quality_rises_with_rate(codec):
 
 def test_counted_rate_is_the_size(codec):
     picture = Picture(photo(160, 160))
-    track, index = codec.open(picture, Options(quality=60))
+    track, index = codec.open(picture, Options(quality=60, effort=0))
     symbols = codec.analyse(picture, index)
     counter = RateCounter()
     codec.traverse(counter, (160, 160), index, False, symbols)
-    (unit,) = codec.encode_units(picture, track, index, 0, Options(quality=60))
+    (unit,) = codec.encode_units(picture, track, index, 0, Options(quality=60, effort=0))
     assert abs(len(unit.streams[0]) * 8 - counter.bits) <= counter.bits * 0.001 + 64
 
 
@@ -65,7 +65,7 @@ def test_decoded_symbols_are_those_of_the_encoder(codec):
     picture = Picture(photo(90, 61, 4))
     track, index = codec.open(picture, Options(quality=37))
     symbols = codec.analyse(picture, index)
-    (unit,) = codec.encode_units(picture, track, index, 0, Options())
+    (unit,) = codec.encode_units(picture, track, index, 0, Options(effort=0))
     decoded = codec.traverse(Decoder(unit.streams[0]), (90, 61), index, True)
     assert (decoded.side == symbols.side).all() and (decoded.residual == symbols.residual).all()
     assert (symbols.residual[codec.rows(symbols.side, index) < SKIP] == 0).all()

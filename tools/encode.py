@@ -5,12 +5,23 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import console
 from .errors import UsageError
 from .files import STANDARD, special, whole
 
+if TYPE_CHECKING:
+    from .targets import Target
+
 SUFFIX = ".trip"
+TARGETS = {
+    "bytes": "instead of --quality: the best file of at most X bytes",
+    "bpp": "at most X bits per pixel",
+    "kbps": "at most X kbit/s, for sounds",
+    "psnr": "the file whose PSNR is nearest to X dB",
+    "ms-ssim": "the file whose MS-SSIM is nearest to X",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of the tiles of a picture, which decode without each other; default: 1024 above 2^22 pixels",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
+    group = parser.add_mutually_exclusive_group()
+    for measure, text in TARGETS.items():
+        group.add_argument(f"--target-{measure}", type=console.number(0, math.inf), metavar="X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     signal = media.read(source, console.note)
     from ..codecs.base import Options
-    from . import pipeline
+    from . import pipeline, targets
 
     pipeline.choose(signal, arguments.codec)
     with (
@@ -61,8 +75,24 @@ def run(arguments: argparse.Namespace) -> None:
         options = Options(
             arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed, arguments.tile
         )
-        pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
+        if wanted := _target(arguments):
+            found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
+            stream.write(found.data)
+        else:
+            pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
         stream.flush()
+    if wanted:
+        console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
+
+
+def _target(arguments: argparse.Namespace) -> "Target | None":
+    """The target that was asked for, if any."""
+    from .targets import Target
+
+    for measure in TARGETS:
+        if (value := getattr(arguments, f"target_{measure.replace('-', '_')}")) is not None:
+            return Target(measure, value)
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

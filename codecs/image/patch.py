@@ -18,6 +18,7 @@ from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
 from ..signals import Crop, Picture
+from . import refine
 from .alpha import traverse_alpha
 from .patch_net import (
     MEANS_OF_RESIDUALS,
@@ -99,21 +100,20 @@ class PatchCodec(Codec):
 
     # Pixels to symbols and back
 
-    @torch.inference_mode()
-    def analyse(self, picture: Picture, index: int) -> Symbols:
-        """Quantise a picture at a rate index."""
+    @torch.no_grad()
+    def analyse(self, picture: Picture, index: int, effort: int = 0, seed: int = 0) -> Symbols:
+        """Quantise a picture at a rate index; `effort` chooses symbols that cost less for what they show."""
         colour, alpha = split(picture)
         pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
         point = torch.tensor([index / STEPS])
         y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
         z = self.net.hyper(y).round().clamp(-SIDE_BOUND, SIDE_BOUND)
         side = z[0].numpy().astype(np.int32)
-        sent = torch.from_numpy(self.rows(side, index) >= SKIP)
-        first, features = self.net.means.start(z)
-        half = checkerboard(y)
-        residual = (y - first).round() * (half * sent)
-        means = self.net.means.update(first, features, residual)
-        residual = residual + (y - means).round() * ((1 - half) * sent)
+        rows = torch.from_numpy(self.rows(side, index).astype(np.int64))[None]
+        start = refine.Start(point, rows, (rows >= SKIP).float(), *self.net.means.start(z))
+        if effort >= min(refine.STEPS):
+            y = refine.anneal(self.net, pixels, y, start, effort, torch.Generator().manual_seed(seed))
+        residual = refine.symbols(self.net, y, start, effort)
         return Symbols(side, residual[0].numpy().astype(np.int32), alpha)
 
     @torch.inference_mode()
@@ -164,7 +164,7 @@ class PatchCodec(Codec):
         _, grid = self.layout(track)
         size, count = 0, len(grid)
         for tile in range(count):
-            symbols = self._analyse_tile(signal, grid, tile, plan)
+            symbols = self._analyse_tile(signal, grid, tile, plan, options)
             options.progress((tile + 0.5) / count, "transformed")
             coder = Encoder()
             self._traverse_tile(coder, grid, plan, symbols.alpha is not None, tile, symbols)
@@ -173,11 +173,12 @@ class PatchCodec(Codec):
             options.progress((tile + 1) / count, f"{size} bytes")
             yield Unit(number, (data,), None, last=tile == count - 1, key=True, check=coder.check)
 
-    def _analyse_tile(self, picture: Picture, grid: Grid, tile: int, index: int) -> Symbols:
-        """The symbols of a tile as those of the whole picture would have them."""
+    def _analyse_tile(self, picture: Picture, grid: Grid, tile: int, index: int, options: Options) -> Symbols:
+        """The symbols of a tile as those of the whole picture would have them, but for what effort makes of them."""
         box = grid.box(tile)
         around = grid.around(box, encoder_halo(self.config))
-        return self.analyse(Picture(picture.pixels[grid.pixels(around)]), index).part(around, box)
+        part = Picture(picture.pixels[grid.pixels(around)])
+        return self.analyse(part, index, options.effort, options.seed).part(around, box)
 
     def _traverse_tile(
         self, coder: Coder, grid: Grid, index: int, alpha: bool, tile: int | None = None, symbols: Symbols | None = None

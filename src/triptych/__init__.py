@@ -30,6 +30,7 @@ def encode(
     seconds: float | None = None,
     seed: int = 0,
     tile: int | None = None,
+    target: tuple[str, float] | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> bytes:
     """Encode a media file, a signal or an array; the bytes of a .trip file.
@@ -45,21 +46,26 @@ def encode(
         seed: start of every random choice.
         tile: side in pixels of the tiles of a picture, which decode without each other; None: 1024 for pictures of
             more than 2^22 pixels, otherwise none.
+        target: instead of `quality`, of pictures and sounds: "bytes", "bpp" or "kbps" and the most that the file may come
+            to, or "psnr" (dB) or "ms-ssim" and the value to come near to.
         progress: called with the fraction done and a short text.
 
     Raises:
         ValueError: an array of a shape or type that is no signal, or an option out of range.
-        triptych.tools.errors.UsageError: a file that cannot be read, or a codec that does not fit.
+        triptych.tools.errors.UsageError: a file that cannot be read, a codec that does not fit, a target out of reach.
     """
     from io import BytesIO
 
     from .codecs.base import Options, silent
-    from .tools import pipeline
+    from .tools import pipeline, targets
     from .tools.arrays import as_signal
 
     options = Options(quality, effort, seconds, progress or silent, seed, tile)
+    signal = as_signal(source, rate, fps)
+    if target is not None:
+        return targets.reach(signal, targets.Target(*target), codec, options).data
     out = BytesIO()
-    pipeline.encode(as_signal(source, rate, fps), out, codec, options)
+    pipeline.encode(signal, out, codec, options)
     return out.getvalue()
 
 

@@ -1,0 +1,128 @@
+"""Encoding to a target: a size, a rate, a PSNR or an MS-SSIM, found by bisection over the quality."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+from ..codecs.base import Options
+from ..codecs.signals import Picture, Signal, Sound
+from . import pipeline
+from .errors import UsageError
+from .metrics import pictures
+
+NAMES = {"bytes": "bytes", "bpp": "bits per pixel", "kbps": "kbit/s", "psnr": "dB PSNR", "ms-ssim": "MS-SSIM"}
+SIZES = ("bytes", "bpp", "kbps")
+HALVINGS, CHEAP = 8, 3  # steps of the search, and the effort up to which it is made at the effort asked for
+REFINED, REACH = 4, 8.0  # steps at a higher effort, and how far from the quality found before
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file must come to.
+
+    Attributes:
+        measure: "bytes", "bpp" or "kbps" (the largest file that does not exceed it), "psnr" or "ms-ssim" (the nearest).
+        value: in the unit of the measure.
+    """
+
+    measure: str
+    value: float
+
+    def __post_init__(self) -> None:
+        if self.measure not in NAMES:
+            raise ValueError(f"no target is called {self.measure}; there are {', '.join(NAMES)}")
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {NAMES[self.measure]}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, the quality that gave it and what it comes to in the measure of the target."""
+
+    data: bytes
+    quality: float
+    reached: float
+
+
+def reach(signal: Signal, target: Target, codec_id: str | None, options: Options, weights: Path | None = None) -> Found:
+    """Encode a picture or a sound to a target, over the whole range of qualities.
+
+    Raises:
+        UsageError: the measure does not fit the signal, or no quality reaches the target.
+    """
+    _check(signal, target)
+
+    def attempt(quality: float, effort: int) -> Found:
+        out = BytesIO()
+        pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort), weights)
+        return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
+
+    draft = min(options.effort, CHEAP)
+    tried = search(lambda quality: attempt(quality, draft), target, 0.0, 100.0, HALVINGS, options.progress)
+    if options.effort > draft:
+        middle = _best(tried, target).quality
+        low, high = max(middle - REACH, 0.0), min(middle + REACH, 100.0)
+        tried = search(lambda quality: attempt(quality, options.effort), target, low, high, REFINED, options.progress)
+    return _best(tried, target)
+
+
+def search(
+    attempt: Callable[[float], Found],
+    target: Target,
+    low: float,
+    high: float,
+    steps: int,
+    progress: Callable[[float, str], None],
+) -> list[Found]:
+    """Both ends and `steps` halvings between them; everything that was tried."""
+    tried = [attempt(low), attempt(high)]
+    for step in range(steps):
+        if not tried[0].reached < target.value < tried[1].reached:
+            break
+        middle = attempt((low + high) / 2)
+        tried.append(middle)
+        progress((step + 1) / steps, f"quality {middle.quality:.1f}: {middle.reached:.4g} {NAMES[target.measure]}")
+        low, high = (middle.quality, high) if middle.reached < target.value else (low, middle.quality)
+    return tried
+
+
+def _best(tried: list[Found], target: Target) -> Found:
+    """The one that meets the target; raises UsageError where none does."""
+    if target.measure in SIZES:
+        fitting = [found for found in tried if found.reached <= target.value]
+        if not fitting:
+            smallest = min(tried, key=lambda found: found.reached)
+            raise UsageError(
+                f"{target} cannot be reached: the smallest file comes to {smallest.reached:.4g} {NAMES[target.measure]}"
+            )
+        return max(fitting, key=lambda found: found.reached)
+    best = max(found.reached for found in tried)
+    if best < target.value:
+        raise UsageError(f"{target} cannot be reached: the best quality comes to {best:.4g}")
+    return min(tried, key=lambda found: abs(found.reached - target.value))
+
+
+def _check(signal: Signal, target: Target) -> None:
+    """Refuse measures that say nothing about a signal."""
+    if not isinstance(signal, Picture | Sound):
+        raise UsageError("films cannot be encoded to a target yet; give --quality or --seconds")
+    if isinstance(signal, Sound) != (target.measure == "kbps") and target.measure != "bytes":
+        kind = "sound" if isinstance(signal, Sound) else "picture"
+        raise UsageError(f"a target in {NAMES[target.measure]} does not fit a {kind}")
+    if target.measure == "ms-ssim" and min(signal.pixels.shape[:2]) < pictures.SMALLEST:
+        raise UsageError(f"MS-SSIM needs a picture of at least {pictures.SMALLEST} pixels on each side")
+
+
+def _measure(signal: Signal, data: bytes, measure: str, weights: Path | None) -> float:
+    """What a file comes to."""
+    if measure == "bytes":
+        return float(len(data))
+    if isinstance(signal, Sound):
+        return len(data) * 8e-3 * signal.rate / signal.samples.shape[1]
+    if measure == "bpp":
+        return len(data) * 8 / signal.pixels[..., 0].size
+    decoded = pipeline.decode(data, weights=weights).pixels
+    original, decoded = pictures.colour(signal.pixels), pictures.colour(decoded)
+    return pictures.psnr(original, decoded) if measure == "psnr" else pictures.ssim(original, decoded)["ms_ssim"]
