@@ -24,6 +24,7 @@ from .dataset import Dataset
 from .table import Row
 
 EXPECTED = (UsageError, TripError, OSError, ValueError, RuntimeError, MemoryError, ArithmeticError, ImportError)
+SAVE = 10.0  # seconds between two times that the table is written
 KEPT = {"image": ".png", "audio": ".flac", "video": ".mp4"}
 
 
@@ -246,14 +247,14 @@ def collect(
     """Do what is left to do and return all rows; `save` is called from time to time, and at the end whatever happens."""
     rows = {row.key: row for row in before}
     todo = tasks(plan, choices, before)
-    total, done, saved = sum(len(task.qualities) for task in todo), 0, time.monotonic()
+    total, done, saved = sum(len(task.qualities) for task in todo), 0, 0.0
     report(0.0, f"{total} of {total} left")
     try:
         for found in work(plan, todo):
             rows |= {row.key: row for row in found}
             done += len(found)
             report(done / total, f"{total - done} of {total} left")
-            if time.monotonic() - saved > 10:
+            if not saved or time.monotonic() - saved > SAVE:
                 save(list(rows.values()))
                 saved = time.monotonic()
     finally:
