@@ -6,50 +6,18 @@ import re
 import numpy as np
 import pytest
 import toys
-from toys import clip, picture, sound
+from toys import clip, picture
 
 from triptych.codecs.signals import Picture, Sound
 from triptych.tools import media, pipeline
 from triptych.tools.demo import __main__ as demo
-from triptych.tools.demo import inputs, measure, peers
+from triptych.tools.demo import inputs, peers
 from triptych.tools.errors import UsageError
 from triptych.tools.reporting import spectrogram
 
 
 def noise(total: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, total).astype(np.float32)
-
-
-def test_psnr_of_a_known_error():
-    a = np.full((6, 5, 3), 100, np.uint8)
-    assert measure.psnr(a, a + np.uint8(5)) == pytest.approx(20 * np.log10(255 / 5))
-    assert measure.psnr(a, a) == float("inf")
-
-
-def test_si_sdr_ignores_scale_and_offset_and_knows_the_ratio():
-    a, b = noise(50000).astype(float), noise(50000, 1).astype(float)
-    a -= a.mean()
-    b -= b.mean()
-    b -= a * (a @ b) / (a @ a)
-    b *= 0.1 * np.sqrt((a @ a) / (b @ b))
-    assert measure.si_sdr(a, a + b) == pytest.approx(20, abs=1e-6)
-    assert measure.si_sdr(a, 0.3 * (a + b) + 0.2) == pytest.approx(20, abs=1e-6)
-
-
-@pytest.mark.parametrize("delay", [-313, -1, 0, 1, 400])
-def test_alignment_takes_an_exact_delay_away(delay):
-    original = noise(9000)
-    moved = np.concatenate((noise(max(delay, 0), 2), original[max(0, -delay) :], noise(50, 3)))
-    found, taken = measure.aligned(Sound(original[None], 16000), Sound(moved[None], 16000))
-    assert taken == delay and found.shape == original.shape
-    start = max(0, -delay)
-    np.testing.assert_array_equal(found[start:], original[start:])
-
-
-def test_alignment_resamples():
-    original = sound(1, 16000)
-    found, taken = measure.aligned(original, sound(1, 48000, 48000))
-    assert taken == 0 and measure.si_sdr(original.samples[0], found) > 40
 
 
 def test_the_spectrogram_shows_a_tone_where_it_is():

@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image
 
 from ...codecs.signals import Clip, Picture, Sound
-from .. import cli, console, info, media
+from .. import cli, console, info, machine, media
 from ..errors import UsageError
+from ..metrics.pictures import psnr
+from ..metrics.sounds import aligned, si_sdr
 from ..pipeline import DEFAULTS  # also loads torch before the clock starts
 from . import page, peers
 from .inputs import collect
-from .measure import aligned, psnr, si_sdr
-from .table import Example, as_text, machine, write_results
+from .table import Example, as_text, write_results
 
 FILM_SECONDS = 100.0
 KINDS = {".png": "image", ".wav": "audio", ".mp4": "video"}
@@ -51,7 +52,7 @@ def run(out: Path, seconds: float) -> None:
         examples.append(Example(source, original, file.stat().st_size, (ours, *others)))
     write_results(out, examples)
     page.write(out, examples)
-    print(f"\n{as_text(examples)}\n\n{machine()}; {time.perf_counter() - start:.0f} s in all")
+    print(f"\n{as_text(examples)}\n\n{machine.name()}; {time.perf_counter() - start:.0f} s in all")
     print(f"page: {out / 'index.html'}   table: {out / 'table.md'}   figures: {out / 'results.json'}")
 
 
@@ -107,8 +108,8 @@ def measure(
         samples, delay = aligned(original, decoded)
         if delay:
             say(f"    the decoded sound was shifted by {delay} samples before it was compared")
-        back = replace(original, samples=samples[None].astype(np.float32))
-        return peers.Result("Triptych", size, si_sdr(original.samples[0], samples), *seconds, file, back)
+        back = replace(original, samples=samples)
+        return peers.Result("Triptych", size, si_sdr(original.samples, samples), *seconds, file, back)
     with file.open("rb") as stream:
         tracks = info.describe(stream)["tracks"]
     size -= sum(track["unit_bytes"] for track in tracks if track["kind"] == "audio")

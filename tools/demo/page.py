@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from ...codecs.signals import Clip, Picture, Sound
-from .. import media
+from .. import machine, media
 from ..reporting.spectrogram import spectrogram
-from .table import HEAD, NOTES, Example, describe, machine, metric, rate, rows
+from .table import HEAD, NOTES, Example, describe, metric, rate, rows
 
 PAGE = Template("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -45,7 +45,7 @@ def write(out: Path, examples: Sequence[Example]) -> None:
     page = PAGE.substitute(
         head=_cells("th", HEAD),
         body="\n".join(f"<tr>{_cells('td', row)}</tr>" for row in rows(examples)),
-        notes="".join(f"<p>{escape(note)}</p>" for note in (*NOTES, f"Measured on: {machine()}.")),
+        notes="".join(f"<p>{escape(note)}</p>" for note in (*NOTES, f"Measured on: {machine.name()}.")),
         sections="\n".join(_section(out, example) for example in examples),
     )
     (out / "index.html").write_text(page)

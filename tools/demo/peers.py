@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from ...codecs.signals import Clip, Picture, Signal, Sound
+from ..metrics.pictures import psnr
+from ..metrics.sounds import aligned, si_sdr
 from ..peers import Peer, fitted, peer
-from .measure import aligned, psnr, si_sdr
 
 QUALITIES = range(1, 101)
 OPUS_RATES = (6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128)  # kbit/s
@@ -80,8 +79,8 @@ def opus(sound: Sound, size: int, stem: Path) -> Result:
     file = stem.with_suffix(".opus")
     rate, *seconds, decoded = nearest(peer("opus"), sound, OPUS_RATES, size, file)
     samples, _ = aligned(sound, decoded)
-    back = Sound(samples[None].astype(np.float32), sound.rate)
-    return Result(f"Opus {rate} kbit/s", file.stat().st_size, si_sdr(sound.samples[0], samples), *seconds, file, back)
+    back = Sound(samples, sound.rate)
+    return Result(f"Opus {rate} kbit/s", file.stat().st_size, si_sdr(sound.samples, samples), *seconds, file, back)
 
 
 def x264(clip: Clip, size: int, stem: Path) -> Result:

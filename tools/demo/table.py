@@ -1,14 +1,12 @@
 """The figures of the demonstration: as text, as Markdown, as JSON."""
 
 import json
-import os
-import platform
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...codecs.signals import Clip, Picture, Sound
+from .. import machine
 from .peers import Result, duration
 
 HEAD = ("input", "bytes", "codec", "coded bytes", "rate", "quality", "encode", "decode")
@@ -88,17 +86,7 @@ def as_markdown(examples: Sequence[Example]) -> str:
     """A table for the README, with its notes and the machine."""
     lines = ["| " + " | ".join(HEAD) + " |", "|---|--:|---|--:|--:|--:|--:|--:|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows(examples)]
-    return "\n".join([*lines, "", *NOTES, f"Measured on: {machine()}.", ""])
-
-
-def machine() -> str:
-    """Processor and number of cores that this process may use."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists() and (match := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
-        name = match[1].strip()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{name}, {cores} cores"
+    return "\n".join([*lines, "", *NOTES, f"Measured on: {machine.name()}.", ""])
 
 
 def write_results(out: Path, examples: Sequence[Example]) -> None:
@@ -123,4 +111,4 @@ def write_results(out: Path, examples: Sequence[Example]) -> None:
         for example in examples
         for result in example.results
     ]
-    (out / "results.json").write_text(json.dumps({"machine": machine(), "results": found}, indent=2) + "\n")
+    (out / "results.json").write_text(json.dumps({"machine": machine.name(), "results": found}, indent=2) + "\n")
