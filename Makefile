@@ -2,7 +2,7 @@
 # Needs Python 3.11 or later with venv, make and git; PYTHON=... chooses the interpreter.
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
-EXTRAS = test,demo,report,vision,compressai,transformers
+EXTRAS = test,demo,report,vision,compressai,transformers,anchors,vmaf
 INPUTS = pyproject.toml setup.py constraints.txt
 PIP = bin/python -m pip --disable-pip-version-check
 
