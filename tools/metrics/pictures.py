@@ -105,10 +105,11 @@ def _scale(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     position = torch.arange(WINDOW) - WINDOW // 2
     taps = torch.exp(-(position**2) / (2 * SIGMA**2))
     taps /= taps.sum()
-    maps = torch.stack((a, b, a * a, b * b, a * b))[:, :, None]  # [5, planes, 1, height, width]
-    flat = maps.flatten(0, 1)
-    flat = functional.conv2d(functional.conv2d(flat, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
-    mean_a, mean_b, aa, bb, ab = flat.unflatten(0, maps.shape[:2])[:, :, 0]
+    maps = torch.stack((a, b, a * a, b * b, a * b)).flatten(0, 1)[None]  # [1, 5 * planes, height, width]
+    count = maps.shape[1]
+    down, across = (taps.view(1, 1, *shape).expand(count, -1, -1, -1) for shape in ((-1, 1), (1, -1)))
+    maps = functional.conv2d(functional.conv2d(maps, down, groups=count), across, groups=count)
+    mean_a, mean_b, aa, bb, ab = maps[0].unflatten(0, (5, -1))
     structure = (2 * (ab - mean_a * mean_b) + C2) / (aa - mean_a**2 + bb - mean_b**2 + C2)
     whole = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1) * structure
     return whole.mean((1, 2)), structure.mean((1, 2))
