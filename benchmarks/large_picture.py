@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measure import machine, psnr, table
 from PIL import Image
 
 import triptych
+from triptych.tools import machine
+from triptych.tools.metrics.pictures import psnr
 
 PATTERN = 2048  # pixels a side of what the picture consists of
 SMALL = (2048, 3072)  # pixels of the part that is also coded whole
@@ -94,8 +95,9 @@ def main() -> None:
         make(options.side, folder / "a.png")
         rows = commands(folder, options.side, options.quality)
         bits = 8 * (folder / "a.trip").stat().st_size / options.side**2
-        print(f"{options.side} x {options.side} pixels, quality {options.quality:g}, {bits:.3f} bpp, {machine()}\n")
-        print(table(["command", "seconds", "peak MiB"], rows) + "\n")
+        print(f"{options.side} x {options.side} pixels, quality {options.quality:g}, {bits:.3f} bpp, {machine.name()}\n")
+        lines = [["command", "seconds", "peak MiB"], ["---", "--:", "--:"], *rows]
+        print("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         height, width = SMALL
         with Image.open(folder / "a.png") as image:
             print(seams(np.asarray(image.crop((0, 0, width, height))), options.quality))
