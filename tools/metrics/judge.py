@@ -61,7 +61,8 @@ def _film(original: Clip, decoded: Clip, names: Sequence[str]) -> dict[str, floa
     a, b = original.frames, decoded.frames
     if a.shape != b.shape:
         raise UsageError(f"the decoded film has the shape {b.shape} and the original {a.shape}")
-    frames = [pictures.measure(x, y, subsampled=True) for x, y in zip(a, b, strict=True)]
+    structure = any(name in pictures.STRUCTURE for name in names)
+    frames = [pictures.measure(x, y, True, structure) for x, y in zip(a, b, strict=True)]
     means = {name: float(np.mean([frame[name] for frame in frames])) for name in frames[0]}
     return {name: means[name] for name in names if name in means} | _watched(a, b, names)
 

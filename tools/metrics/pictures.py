@@ -19,12 +19,18 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, table in 
 SMALLEST = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1  # pixels that a side needs for MS-SSIM
 
 
-def measure(original: np.ndarray, decoded: np.ndarray, subsampled: bool = False) -> dict[str, float]:
+STRUCTURE = ("ssim", "ms_ssim", "ms_ssim_db")
+
+
+def measure(
+    original: np.ndarray, decoded: np.ndarray, subsampled: bool = False, structure: bool = True
+) -> dict[str, float]:
     """PSNR (RGB, Y, weighted YUV), SSIM and MS-SSIM of two pictures or frames.
 
     Args:
         original, decoded: uint8 [height, width, planes], 1 to 4 planes, of one shape.
         subsampled: compare chroma at half the resolution, as films are coded.
+        structure: whether SSIM and MS-SSIM, which take most of the time, are wanted.
 
     Returns:
         Values by column name; SSIM is missing below 11 pixels, MS-SSIM below 161.
@@ -34,7 +40,7 @@ def measure(original: np.ndarray, decoded: np.ndarray, subsampled: bool = False)
     planes = [psnr(x, y) for x, y in zip(yuv(a, subsampled), yuv(b, subsampled), strict=True)]
     found["psnr_y"] = planes[0]
     found["psnr_yuv"] = sum(weight * value for weight, value in zip(WEIGHTS, planes, strict=True))
-    return found | ssim(a, b)
+    return found | (ssim(a, b) if structure else {})
 
 
 def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
