@@ -143,7 +143,8 @@ def test_a_failing_file_is_a_row(pictures, tmp_path, capsys):
         (("--codecs", "jpeg,jpeg"), "names jpeg twice"),
         (("--codecs", ","), "names no codec"),
         (("--codecs", "jpeg:slow"), "jpeg"),
-        (("--codecs", "image/patch:slow"), "has no presets"),
+        (("--codecs", "image/patch:slow"), "image/patch has no preset slow; there are effort0 to effort10"),
+        (("--codecs", "image/patch:effort11"), "no preset effort11"),
         (("--metrics", "stoi"), "stoi is no metric for image"),
         (("--kind", "audio"), "holds no sounds"),
         (("--codecs", "image/patch", "--weights", "/none.safetensors"), "none.safetensors"),
@@ -222,3 +223,5 @@ def test_choices():
     assert (choice.text, choice.name, choice.preset) == ("x265-intra:veryslow", "x265-intra", "veryslow")
     assert choice.qualities == ("22", "27.5")
     assert coders.Choice.parse("image/patch").qualities == ()
+    found = coders.coder(coders.Choice.parse("image/patch:effort7"), "image")
+    assert (found.effort, found.label) == (7, "image/patch, effort 7") and "effort 7" in found.settings()

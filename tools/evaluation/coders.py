@@ -1,5 +1,6 @@
 """Codecs under evaluation by name: those of this package and the well-known ones, behind one interface."""
 
+import re
 from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -19,6 +20,7 @@ LADDERS = {  # qualities that are tried unless told otherwise
     "audio": (0.0, 20.0, 40.0, 60.0, 80.0, 100.0),
     "video": (20.0, 40.0, 60.0, 80.0),
 }
+EFFORT = re.compile(r"effort(\d|10)")  # a preset of our own codecs
 USUAL = {"image": ("jpeg", "webp", "avif"), "audio": ("opus", "mp3"), "video": ("x264", "x265")}
 
 
@@ -60,16 +62,17 @@ class Ours:
 
     @property
     def label(self) -> str:
-        return self.name if self.weights is None else f"{self.name} ({self.weights.stem})"
+        effort = f", effort {self.effort}" if self.preset else ""
+        return self.name + effort + ("" if self.weights is None else f" ({self.weights.stem})")
 
     def settings(self) -> str:
         """What differs from the defaults."""
         fitted = f", fitted for {self.seconds:g} s" if self.seconds else ""
         return f"effort {self.effort}{fitted}"
 
-    def version(self) -> str:
-        """Of this package, and the digest of the weights."""
-        digest = pipeline.load(self.name, self.weights).identity[:8]
+    def version(self, quality: float = 50.0) -> str:
+        """Of this package, and the digest of the weights for a quality."""
+        digest = pipeline.load(self.name, self.weights, quality).identity[:8]
         return f"triptych {version_of('triptych')}" + (f", weights {digest.hex()}" if any(digest) else "")
 
     def encode(self, signal: Signal, quality: float, path: Path) -> None:
@@ -119,15 +122,28 @@ def coder(choice: Choice, kind: str, ours: "Ours | None" = None) -> Coder:
     if choice.name in peers.PEERS:
         found: Coder = peers.peer(choice.name, choice.preset)
     else:
-        made_for = _kind(choice.name)
-        if choice.preset:
-            raise UsageError(f"{choice.name} has no presets")
-        basis = ours or Ours("", "", ())
-        found = replace(basis, name=choice.name, kind=made_for, qualities=LADDERS[made_for])
-        found.version()  # loads the weights, or says what is missing
+        made_for, basis = _kind(choice.name), ours or Ours("", "", ())
+        effort = _effort(choice) if choice.preset else basis.effort
+        found = replace(
+            basis,
+            name=choice.name,
+            kind=made_for,
+            qualities=LADDERS[made_for],
+            effort=effort,
+            preset=choice.preset,
+        )
+        found.version(found.qualities[0])  # loads the weights, or says what is missing
     if found.kind != kind:
         raise UsageError(f"{choice.name} codes {NAMES[found.kind]}, and these are {NAMES[kind]}")
     return found
+
+
+def _effort(choice: Choice) -> int:
+    """The effort that a preset of one of our codecs stands for."""
+    match = EFFORT.fullmatch(choice.preset)
+    if not match:
+        raise UsageError(f"{choice.name} has no preset {choice.preset}; there are effort0 to effort10")
+    return int(match[1])
 
 
 def _kind(name: str) -> str:

@@ -71,7 +71,7 @@ def blank(plan: Plan, choice: Choice, codec: Coder, file: Path, quality: str) ->
         quality=quality,
         preset=codec.preset,
         settings=codec.settings(),
-        version=codec.version(),
+        version=codec.version(float(quality)) if isinstance(codec, Ours) else codec.version(),
         effort=codec.effort if isinstance(codec, Ours) else None,
         threads=plan.threads,
         jobs=plan.jobs,
