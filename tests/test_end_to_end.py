@@ -13,7 +13,8 @@ from triptych import weights
 from triptych.bitstream import Reader, Writer, WrongModel
 from triptych.codecs.signals import Clip, Picture, Sound
 from triptych.tools import cli, media, models
-from triptych.tools.demo.measure import aligned, psnr, si_sdr
+from triptych.tools.metrics.pictures import psnr
+from triptych.tools.metrics.sounds import aligned, si_sdr
 
 
 def new_process(*arguments: str) -> subprocess.CompletedProcess:
@@ -72,7 +73,7 @@ def test_a_sound():
     found, data = back_and_forth(original, "a.wav", "--quality", "100")
     assert isinstance(found, Sound) and found.rate == 16000 and found.samples.shape == original.samples.shape
     samples, delay = aligned(original, found)
-    assert delay == 0 and si_sdr(original.samples[0], samples) > 3
+    assert delay == 0 and si_sdr(original.samples, samples) > 3
     assert len(data) < original.samples.size / 2
 
 
