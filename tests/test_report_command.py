@@ -1,12 +1,13 @@
 """The command `triptych report`: its figure, its outputs, and what it refuses."""
 
+import importlib.util
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import report_data
-from report_data import page, results, row, rows, run
+from report_data import bits, page, results, row, rows, run
 
 from triptych.tools import report
 
@@ -37,6 +38,21 @@ def test_a_figure_stands_alone():
     assert [node.get("d").count("L") for node in curves] == [3, 3]
     assert run("results", "--figure", "b.svg", "--metric", "lpips", "--out", "b.html") == 0
     assert "lower is better" in Path("b.svg").read_text() and Path("b.html").exists()
+
+
+def test_means_and_deltas_as_text(capsys):
+    report_data.write(Path("results"), "image")
+    assert run("results", "--text", "a.md") == 0 and not Path("report.html").exists()
+    text = Path("a.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert text.startswith("2 pictures of pictures\n")
+    first = next(row for row in rows if row[:2] == ["Own", "10"])
+    assert float(first[2]) == pytest.approx((bits("own/codec", 0, 0) + bits("own/codec", 0, 1)) / 2, rel=1e-3)
+    assert float(first[3]) == pytest.approx(25.5)
+    if importlib.util.find_spec("scipy"):
+        deltas = {row[0]: row[1:] for row in rows[2:5]}
+        assert deltas["Own"][:2] == ["-", "-50.0"] and deltas["Classic"][:2] == ["+100.0", "-"]
+    assert run("results", "--text", "a.md") == 2 and "exists already" in capsys.readouterr().err
 
 
 def test_the_metric_that_was_asked_for_is_shown_first():

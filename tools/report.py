@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import console
@@ -11,7 +11,7 @@ from .errors import UsageError
 from .files import STANDARD, check_output, special, whole
 from .metrics import METRICS
 
-PAGE, FIGURE = (".html", ".htm"), (".svg",)
+PAGE, FIGURE, TEXT = (".html", ".htm"), (".svg",), (".md", ".txt")
 MEDIA_LIMIT = 64.0
 
 
@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PAGE", help="default: report.html; - for standard output")
     parser.add_argument(
         "--figure", metavar="SVG", help="write the curves of one dataset as a picture instead of a page"
+    )
+    parser.add_argument(
+        "--text", metavar="MD", help="write means and BD-rates of one dataset as Markdown tables; - for standard output"
     )
     parser.add_argument("--metric", help="the metric of the figure, and the one that the page shows first")
     parser.add_argument("--codecs", type=_names, default=(), metavar="A,B", help="only these codecs; default: all")
@@ -38,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Carry out the command."""
-    page = arguments.out or (None if arguments.figure else "report.html")
-    _check_outputs(page, arguments.figure, arguments.force)
+    page = arguments.out or (None if arguments.figure or arguments.text else "report.html")
+    _check_outputs({page: PAGE, arguments.figure: FIGURE, arguments.text: TEXT}, arguments.force)
     if arguments.metric is not None and arguments.metric not in METRICS:
         raise UsageError(f"no metric is called {arguments.metric}; there are {', '.join(METRICS)}")
     from .reporting import sources
@@ -50,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     _check_metric(arguments.metric, found)
     if arguments.figure:
         _write(arguments.figure, _figure(found, arguments.metric, anchors), arguments.force)
+    if arguments.text:
+        _write(arguments.text, _text(found, arguments.metric, anchors), arguments.force)
     if page:
         text, notes = render(found, Wanted(arguments.metric or "", anchors, arguments.media_limit))
         for note in notes:
@@ -57,9 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
         _write(page, text, arguments.force)
 
 
-def _check_outputs(page: str | None, figure: str | None, force: bool) -> None:
+def _check_outputs(outputs: Mapping[str | None, tuple[str, ...]], force: bool) -> None:
     """Refuse names that do not fit and files that exist, before any work."""
-    for path, suffixes in ((page, PAGE), (figure, FIGURE)):
+    for path, suffixes in outputs.items():
         if path is None or path == STANDARD or special(Path(path)):
             continue
         if Path(path).suffix.lower() not in suffixes:
@@ -79,15 +84,11 @@ def _check_metric(metric: str | None, found: Sequence) -> None:
 def _figure(found: Sequence, metric: str | None, anchors: tuple[str, ...] | None) -> str:
     """The curves of the one dataset as SVG."""
     from .reporting.content import LOGARITHMIC, strokes, title
-    from .reporting.curves import RATES, first_metric, lines, measured, published, rates
+    from .reporting.curves import RATES, lines, published, rates
     from .reporting.sources import KINDS
     from .reporting.svg import figure
 
-    if len(found) > 1:
-        names = ", ".join(dataset.name for dataset in found)
-        raise UsageError(f"a figure shows one dataset, and these tables hold {names}: name one table")
-    (dataset,) = found
-    chosen = METRICS[metric or first_metric(measured(dataset))]
+    dataset, chosen = _only(found, metric)
     rate = rates(dataset)[0]
     drawn = strokes(dataset, [*lines(dataset), *published(dataset, anchors)], chosen, rate)
     if not drawn:
@@ -95,6 +96,26 @@ def _figure(found: Sequence, metric: str | None, anchors: tuple[str, ...] | None
     head = f"{dataset.name}: mean of {len(dataset.files)} {KINDS[dataset.kind]}"
     label = title(chosen) + ("" if chosen.higher else ", lower is better")
     return figure(drawn, RATES[rate], label, LOGARITHMIC[dataset.kind], head)
+
+
+def _text(found: Sequence, metric: str | None, anchors: tuple[str, ...] | None) -> str:
+    """The one dataset as Markdown."""
+    from .reporting.curves import published
+    from .reporting.text import markdown
+
+    dataset, chosen = _only(found, metric)
+    return markdown(dataset, chosen, published(dataset, anchors))
+
+
+def _only(found: Sequence, metric: str | None) -> tuple:
+    """The one dataset and the metric to show; refuses several."""
+    from .reporting.curves import first_metric, measured
+
+    if len(found) > 1:
+        names = ", ".join(dataset.name for dataset in found)
+        raise UsageError(f"a figure or text shows one dataset, and these tables hold {names}: name one table")
+    (dataset,) = found
+    return dataset, METRICS[metric or first_metric(measured(dataset))]
 
 
 def _anchors(text: str | None, found: Sequence) -> tuple[str, ...] | None:
