@@ -9,6 +9,7 @@ import soundfile
 from PIL import Image
 from toys import clip, picture, sound
 
+from triptych.bitstream import Limits
 from triptych.codecs.signals import Clip, Picture, Sound
 from triptych.tools import media, media_image
 from triptych.tools.errors import MediaError, UsageError
@@ -65,6 +66,24 @@ def test_orientation_is_applied():
 def test_modes(mode, planes):
     image = Image.fromarray(picture().pixels).convert(mode)
     assert media_image.read(saved(image), "a", print).pixels.shape == (12, 17, planes)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_pixels_are_the_same_strip_by_strip(mode, monkeypatch):
+    image = Image.fromarray(picture().pixels).convert("I" if mode == "I;16" else mode)
+    data = saved(image.convert("I;16") if mode == "I;16" else image)
+    whole = media_image.read(data, "a", lambda note: None).pixels
+    monkeypatch.setattr(media_image, "STRIP", 3 * 17)
+    assert np.array_equal(media_image.read(data, "a", lambda note: None).pixels, whole)
+
+
+def test_pictures_as_large_as_a_file_may_hold_are_read(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)  # what Pillow is set to elsewhere does not count, and stays
+    data = saved(Image.fromarray(picture().pixels))
+    assert media_image.read(data, "a", print).pixels.shape == (12, 17, 3) and Image.MAX_IMAGE_PIXELS == 4
+    monkeypatch.setattr(media_image, "Limits", lambda: Limits(pixels=12 * 17 - 2))
+    with pytest.raises(MediaError, match="more pixels than can be read"):
+        media_image.read(data, "a", print)
 
 
 def test_palette_with_transparency_and_cmyk():
