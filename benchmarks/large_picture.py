@@ -98,7 +98,7 @@ def main() -> None:
         print(
             f"{options.side} x {options.side} pixels, quality {options.quality:g}, {bits:.3f} bpp, {machine.name()}\n"
         )
-        lines = [["command", "seconds", "CPU seconds", "peak MiB"], ["---", "--:", "--:"], *rows]
+        lines = [["command", "seconds", "CPU seconds", "peak MiB"], ["---", "--:", "--:", "--:"], *rows]
         print("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         height, width = SMALL
         with Image.open(folder / "a.png") as image:
