@@ -135,6 +135,9 @@ def test_encode_refuses_in_one_sentence(capsys, arguments, cause):
     (["good.trip", "/proc/a.png"], "cannot be written"),
     (["good.trip", "folder.png"], "folder.png: is a folder, not a file"),
     (["good.trip", "a.png", "--memory", "0.0001"], "--memory"),
+    (["good.trip", "a.png", "--crop", "1,2,3"], "--crop: must be four whole numbers like 0,0,640,480, not '1,2,3'"),
+    (["good.trip", "a.png", "--crop", "0,0,18,1"], "triptych: the crop 0,0,18,1 does not lie inside the picture"),
+    (["good.trip", "a.png", "--salvage"], "triptych: pictures of image/patch have no tiles"),
 ])  # fmt: skip
 def test_decode_refuses_in_one_sentence(capsys, arguments, cause):
     good = toys_bytes(picture())

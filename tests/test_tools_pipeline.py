@@ -11,6 +11,7 @@ from toys import clip, picture, sound
 import triptych
 from triptych.bitstream import OverLimit, Reader, SymbolMismatch, Truncated, Unit, Writer, WrongModel
 from triptych.codecs.base import Options
+from triptych.codecs.signals import Crop
 from triptych.tools import media, models, pipeline
 from triptych.tools.errors import UsageError
 
@@ -164,3 +165,17 @@ def test_arrays_that_are_no_signal(array, options):
 def test_a_signal_too_large_to_decode_is_not_encoded():
     with pytest.raises(OverLimit, match="decoding would take"):
         pipeline.encode(picture(), io.BytesIO(), memory=1 << 19)
+
+
+def test_parts_of_signals_of_codecs_without_tiles():
+    data, whole = encoded(picture()), picture().pixels
+    np.testing.assert_array_equal(triptych.decode(data, crop=(3, 2, 10, 5)).pixels, whole[2:7, 3:13])
+    with pytest.raises(UsageError, match=r"crop 3,2,15,5 does not lie inside the picture of 17 x 12 pixels"):
+        triptych.decode(data, crop=(3, 2, 15, 5))
+    with pytest.raises(UsageError, match="have no tiles"):
+        pipeline.decode(data, salvage=print)
+    with pytest.raises(OverLimit, match="memory"):
+        pipeline.decode(data, crop=Crop(0, 0, 1, 1), memory=1 << 19)
+    for signal in (sound(), clip(with_sound=True)):
+        with pytest.raises(UsageError, match="only a part of a picture can be decoded"):
+            triptych.decode(encoded(signal), crop=(0, 0, 1, 1))
