@@ -7,6 +7,7 @@ so that a whole group goes through the entropy coder at once.
 
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 import constriction
 import numpy as np
@@ -17,6 +18,8 @@ from .tables import PRECISION, Model, Tables, uniform
 # The excess of an escaped symbol is an exp-Golomb number: its class (bit length) by this table, then raw bits.
 EXCESS_CLASSES = uniform(64)
 RAW_BITS = 12
+BLOCK = 1 << 16  # symbols that are sorted at once
+LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1  # symbols are 32-bit integers
 _RAW = {bits: uniform(1 << bits) for bits in range(1, RAW_BITS + 1)}
 
 
@@ -40,39 +43,44 @@ class Coder:
         Returns:
             The symbols as the decoder gets them, int32; those that the model skips are 0.
         """
-        tables, result = model.tables, np.zeros(model.rows.size, dtype=np.int32)
-        given = self._given(symbols, model)
+        tables, given = model.tables, self._given(symbols, model)
+        order, groups = _groups(model)
+        ordered = np.zeros(model.rows.size, dtype=np.int32) if given is None else order.take(given)
         escaped = []
-        for row, where in _groups(model):
-            classes = None if given is None else _classes(given[where], tables, row)
-            classes = self._group(classes, tables, row, len(where))
-            result[where] = classes + tables.firsts[row]
+        for row, part in groups:
+            classes = None if given is None else _classes(ordered[part], tables, row)
+            classes = self._group(classes, tables, row, part.stop - part.start)
+            if given is None:
+                ordered[part] = classes + int(tables.firsts[row])
             if tables.escape:
-                escaped.append(where[classes == tables.sizes[row] - 1])
-        if escaped:
-            self._escapes(result, given, np.concatenate(escaped), model)
-        result = result.reshape(model.shape)
-        self.check = zlib.crc32(result.astype("<i4").tobytes(), self.check)
-        return result
+                escaped.append((row, part.start + np.flatnonzero(classes == tables.sizes[row] - 1)))
+        self._escapes(ordered, given is not None, escaped, tables)
+        result = order.put(ordered) if given is None else _sent(given, model)
+        self.check = zlib.crc32(result.astype("<i4", copy=False), self.check)
+        return result.reshape(model.shape)
 
     def _given(self, symbols: np.ndarray | None, model: Model) -> np.ndarray | None:
         symbols = np.asarray(symbols)
         if symbols.shape != model.shape:
             raise ValueError(f"symbols of shape {symbols.shape} do not fit a model of shape {model.shape}")
-        return symbols.reshape(-1).astype(np.int64)
+        return symbols.reshape(-1).astype(np.int32 if symbols.dtype == np.int32 else np.int64, copy=False)
 
     def _group(self, classes: np.ndarray | None, tables: Tables, row: int, count: int) -> np.ndarray:
         """Code `count` classes of one table row; returns them."""
         raise TypeError("Coder is the common part; use RateCounter, Encoder or Decoder")
 
-    def _escapes(self, result: np.ndarray, given: np.ndarray | None, where: np.ndarray, model: Model) -> None:
-        """Code the symbols outside their tables: distance beyond the nearer end and side, as exp-Golomb numbers."""
+    def _escapes(self, ordered: np.ndarray, known: bool, found: list[tuple[int, np.ndarray]], tables: Tables) -> None:
+        """Code the symbols outside their tables: distance beyond the nearer end and side, as exp-Golomb numbers.
+
+        ordered: symbols by row, those at the places `found` (row, places) to be read or, where not `known`, set.
+        """
+        where = np.concatenate([places for _, places in found]) if found else np.zeros(0, dtype=np.intp)
         if not len(where):
             return
-        rows = model.rows.reshape(-1)[where]
-        low = model.tables.firsts[rows]
-        high = low + model.tables.sizes[rows] - 1
-        value = None if given is None else _excess(given[where], low, high) + 1
+        rows = np.repeat([row for row, _ in found], [len(places) for _, places in found])
+        low = tables.firsts[rows]
+        high = low + tables.sizes[rows] - 1
+        value = _excess(ordered[where], low, high) + 1 if known else None
         length = None if value is None else np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
         length = self._group(length, EXCESS_CLASSES, 0, len(where)).astype(np.int64)
         if length.max() > 33:
@@ -85,9 +93,10 @@ class Coder:
                 numbers[chosen] |= self._group(part, _RAW[width], 0, len(chosen)).astype(np.int64) << shift
         excess = numbers - 1
         symbols = np.where(excess & 1, low - 1 - (excess >> 1), high + (excess >> 1))
-        if symbols.min() < -(1 << 31) or symbols.max() >= 1 << 31:
+        if symbols.min() < LOWEST or symbols.max() > HIGHEST:
             raise Malformed("a coded stream holds a number beyond 32 bits")
-        result[where] = symbols
+        if not known:
+            ordered[where] = symbols
 
 
 class RateCounter(Coder):
@@ -153,35 +162,90 @@ class Decoder(Coder):
             raise Damaged("a coded stream does not end where its symbols end")
 
 
-def _groups(model: Model) -> Iterator[tuple[int, np.ndarray]]:
-    """Row and positions of each group, rows ascending, skipped rows left out."""
+class _Order:
+    """The stable order of symbols by row.
+
+    numpy sorts 8- and 16-bit integers by radix, many times faster than wider ones, and what fits into the cache several
+    times faster than what does not: blocks are sorted, and their pieces, one for each row, put in their places.
+    """
+
+    def __init__(self, rows: np.ndarray, count: int) -> None:
+        small = rows.astype(np.uint8 if count <= 256 else np.uint16 if count <= 65536 else np.int64, copy=False)
+        size = BLOCK if count <= 256 else max(1, len(small))
+        blocks = [small[first : first + size] for first in range(0, len(small), size)]
+        counts = np.array([np.bincount(block, minlength=count) for block in blocks])
+        self.ends = np.cumsum(counts.T).reshape(count, -1)
+        kind = np.uint16 if size <= BLOCK else np.intp
+        self.inside = [np.argsort(block, kind="stable").astype(kind) for block in blocks]
+        self.pieces = [
+            [slice(end - number, end) for number, end in zip(*pair, strict=True) if number]
+            for pair in zip(counts.tolist(), self.ends.T.tolist(), strict=True)
+        ]
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """Values in this order."""
+        result, first = np.empty_like(values), 0
+        for inside, pieces in zip(self.inside, self.pieces, strict=True):
+            part, begin = values[first : first + len(inside)][inside], 0
+            first += len(inside)
+            for piece in pieces:
+                number = piece.stop - piece.start
+                result[piece] = part[begin : begin + number]
+                begin += number
+        return result
+
+    def put(self, ordered: np.ndarray) -> np.ndarray:
+        """The inverse of `take`."""
+        result, first = np.empty_like(ordered), 0
+        for inside, pieces in zip(self.inside, self.pieces, strict=True):
+            result[first : first + len(inside)][inside] = np.concatenate([ordered[piece] for piece in pieces])
+            first += len(inside)
+        return result
+
+
+class _AsItIs:
+    """The order of symbols that all have one row."""
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """The values themselves."""
+        return values
+
+    put = take
+
+
+def _groups(model: Model) -> tuple[_Order | _AsItIs, list[tuple[int, slice]]]:
+    """The order of symbols by row, and the row and place of each group that is sent."""
     rows = model.rows.reshape(-1)
     if not rows.size:
-        return
-    if model.rows.strides == (0,) * model.rows.ndim:  # one row broadcast: nothing to sort
-        if rows[0] >= model.skip:
-            yield int(rows[0]), np.arange(rows.size)
-        return
-    # numpy sorts 8- and 16-bit integers stably by radix, many times faster than wider ones
-    small = rows.astype(np.uint8 if len(model.tables) <= 256 else np.uint16 if len(model.tables) <= 65536 else np.int64)
-    order = np.argsort(small, kind="stable")
-    ends = np.cumsum(np.bincount(small, minlength=len(model.tables)))
-    for row in range(model.skip, len(ends)):
-        start = ends[row - 1] if row else 0
-        if ends[row] > start:
-            yield row, order[start : ends[row]]
+        return _AsItIs(), []
+    if model.rows.strides == (0,) * model.rows.ndim:
+        return _AsItIs(), [(int(rows[0]), slice(0, rows.size))] if rows[0] >= model.skip else []
+    order = _Order(rows, len(model.tables))
+    ends = [0, *order.ends[:, -1].tolist()]
+    groups = [(row, slice(*pair)) for row, pair in enumerate(pairwise(ends)) if row >= model.skip and pair[0] < pair[1]]
+    return order, groups
+
+
+def _sent(symbols: np.ndarray, model: Model) -> np.ndarray:
+    """A copy as int32 in which the symbols that the model skips are 0."""
+    result = symbols.astype(np.int32)
+    if model.skip:
+        result[model.rows.reshape(-1) < model.skip] = 0
+    return result
 
 
 def _classes(symbols: np.ndarray, tables: Tables, row: int) -> np.ndarray:
     """Classes of the symbols in one row; those outside become the escape class, or an error where there is none."""
-    classes = symbols - tables.firsts[row]
-    last = tables.sizes[row] - 1
-    outside = (classes < 0) | (classes > last - tables.escape)
-    if not outside.any():
+    first, last = int(tables.firsts[row]), int(tables.sizes[row]) - 1
+    if first < LOWEST or first + last > HIGHEST:
+        symbols = symbols.astype(np.int64)
+    # In 32 bits a symbol far to one side of a row may overflow: it comes out on the other side, still outside.
+    classes = symbols - first
+    if classes.min() >= 0 and classes.max() <= last - tables.escape:
         return classes
     if not tables.escape:
         raise ValueError("a symbol lies outside its table, which has no escape class")
-    return np.where(outside, last, classes)
+    return np.where((classes < 0) | (classes >= last), classes.dtype.type(last), classes)
 
 
 def _excess(symbols: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
