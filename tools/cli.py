@@ -3,9 +3,17 @@
 import sys
 from collections.abc import Sequence
 
-from . import codecs, console, decode, encode, evaluate, info, report
+from . import codecs, console, decode, encode, evaluate, info, report, selfcheck
 
-COMMANDS = {"encode": encode, "decode": decode, "info": info, "codecs": codecs, "evaluate": evaluate, "report": report}
+COMMANDS = {
+    "encode": encode,
+    "decode": decode,
+    "info": info,
+    "codecs": codecs,
+    "selfcheck": selfcheck,
+    "evaluate": evaluate,
+    "report": report,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

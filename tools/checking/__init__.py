@@ -1,0 +1,1 @@
+"""What `triptych selfcheck` does: files to decode, settings to decode them under, and the comparison of symbols."""

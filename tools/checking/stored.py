@@ -1,0 +1,45 @@
+"""Files that were encoded once and never change, in base64: their symbols must come out on every machine.
+
+The pictures and sounds need the weights that they were encoded with; a film carries its own network.
+"""
+
+STORED = {
+    "image/patch": (
+        "01RSUBBIHQtpbWFnZS9wYXRjaAEAvND0qoVpmoQAdloXAAE4KGMHxETPAwAHAaqhXE1/1C1gLqzHZuUA7x0yVbwHxd3GaLlT7tQR"
+        "8P/Np2rnO0BsMBVd9EtGOvcTFjI701Fp87aEINyviiSLGeKPO7jpItqiIev//0lIVAgBN1CZM5B+yxkk7kD54Erjn8TOWVNlMLRc"
+        "7BkAgBvswcx8QaGQLikZ49qYg+H4A5HngAAADPGajFNGxGVHxQO+3smKSXw6AyhheBHn7oDQ2sZQuSdqMuTmjLjAySfas6vLdRKB"
+        "KGbPO5raR/ted/PwG0r1tQfXYx25NGrsXUOBz3EcUTTlcg/qZ2CtM0SLUBt7OzVaJGiDCc5OSarBh1qIBB7r/yrXsuQAq2u1Na1F"
+        "7vK3BqHmLEcrVNRaw57Y2euN0spdJLLL2tVYC+XMdKYtPydvueFUHv+Vetl1K2GXhmfS03QuMfVTkkf2+IEOgYrpdb4t3MSs/6f1"
+        "N1w4PhJhsbDO9nXVLYYGe/6O5quQXbsQ0u79oynkBM9lM3a2AIqfk/Gg1ee7oX1zx3tBjsrlBJRzC9taXydIC1n+KiI+0mIclP04"
+        "TXY4cqKEzjE0PB7rOW96a9WVjmeo2vBNbNIMbbZQIC1pu4ET+D679FNDkSTzt8LGLAMAAGB8UlTrKSn5"
+    ),
+    "audio/mdct-rvq": (
+        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEAd2x9k+1css0BgH0BgOIJAAGBfQQQAfQBuVIHm0TJBAAHgH0Bjax5U1WJu+S1z8ytuvKV"
+        "WTfHO3axFoO4dQUj6u7SbUweGxXlu2AIpAKwts7lheycFdVZwC66venU32Cw2ndx+DpA1Em3T7aqBsVHw+VUb3m7exWmHkzJ7Zj2"
+        "t1ZN9UxXab2YP+AUm29u8WqIRqLK9sxEbivWdy4qzeNYJgIwDeSQhW5g9BL1PFU7ywv52AboPnql9QXj6ccFzzOW5U+uFyZeB0g7"
+        "zqIinkWihh7m/DqtHXDn1rJ/obE9g1mCcegGrmWhehH9Edzst8hrw1ag8Boeq6O0JFL3RwnYMiiz4hgoWyx3Wv7N5lnzzTjGAp0y"
+        "FmPE4RjmAzfZVZR3P95rZ1ecbaMR1d2EeN0VSCTIE5IhZVOYLgH5GA9/sykxrclVeNmCcTjZmFP5RaTsM8AjrwjByTsOBL5z33gO"
+        "Qahc0XqCp/SM1LR0MkjrLDNFiDaplGjuZ6OSUa10T2lBuedAqtvk6bVF0RbdI/ArrXVFK/QlaLcPtHu8Tr5OOb6Zg7IBpEOCxuhx"
+        "gSKcMumr46LsUeSbrP+0I2pwbjM5ByLueo7LggYHf3FG9ogGuJQ0BAFd/2SRzN5psY4xZ4SdvXKkoqyILerivd8aovE0G0twNnyX"
+        "JMTed6nSLMVgiO1w+9nfZ5llmBD60AtL/TDMIxFtLkNSzy0gHH+wEKpj45iCWKtQ6GNTMav/D0wn68e3ZQK21/fN+P1SCT4lHEfy"
+        "qxn+Bq+aoKUvA0+6rGOMVUYPPhBXe7Qaqc+AmyM67WwDh3GC2FRcp4IrqYI="
+    ),
+    "video/hnerv": (
+        "01RSUBBIKAt2aWRlby9obmVydgEAAAAAAAAAAAACKBgXABkBEAQIAQEDBAYFAQa0t+KKV5wGAAAH+wIk+AAE+wIi+AAE+QIl+AAE"
+        "/QAAjl0abjLojsh7ErlSvf8Ob0rpFPXTdGL2ipDWTgpAOOHFDeVnu83byNGgoJcwi28gAGHofKbERQYzzt9t7ZUL5sEDulLCUFGt"
+        "zUbkf+jhoYeA4r+KwEDI9V6npcsnZB6otm5u89YhZRpKqMgdTSb//+9X/f//////////7/////////////8tgnh3LyIiIjIzJTJC"
+        "ZWZHQ3bLNbdBJYMkMSIWFhERERERERERERER4e////H//+/8/3d57OePj8Ize5iECkfkdZ0xVF4iOYqDowlm1+xUbQHBLroEmbE3"
+        "qcI25kwEZWaEHUTvBQWYRe+vgLRZv5uNPTTReNFeD4Pf+d+BMGqVxF2ZB0OGtW6fAP7KUmJ3qth6Wlz9Hekto8VGr0dmJla+nG5C"
+        "Nzz2uDB4qx2k3JgZzjHWPAu9L54+KhVMW/zkwUcBWwKQUO6KT4EEm+ZYcfeXs4PTs2DADQgrhZFjOJfl4FfoWvhn824Z5Y33/xvl"
+        "vnIo4Q3rkpcNqrj8jj8jtl5ukr5zPfj+IJfNSZay3pj4F9p3SS2l8iYC+F17I3cMRusTna/i/2s2wki/bnCo05Rdc/bq38HmP70z"
+        "MPAW8xKoHyqqYhyVzHWqqggYhStlC+DZP9rLe8N5m4Bttou3kyXbexfHsq5+b563ysvULtgCoXMku3t60y0kA3JuNb27yDa5eIjo"
+        "ok743gSkVFeIg1nHmB/+z33EfODgyaEPuJEmJA19hXRHyLAEae9PTiHMC4oNEplzIPgS7EJCRRkyjTjsdDyfRoJhxW4+iwqSPxNB"
+        "jTVuKrrVM0rD9i0f9ZrbHjg+m+5FHos4suYfCK71Ux4cATBF6dMuvFcCpdDiB/ZHGqzBshaNZCxXaYuEbCSve6Bt5FxazHwcwZLW"
+        "9gjnRuMM2zfXJ98gbr2kgbjrkmAMyGixQD8wd60iss+OHlbyR+DqOx9ghC6QgHAVPtD0+pUyiQq4MU62vgw/9wvhQqB9+ylvT4dP"
+        "I2/TZDCMn3IuhoxnZXn3HAgmBQAAMJFzqetKvDZEoAIABwMB70SbmKcUjMSH9gfPDsa8vMgcOO6zDYdk9pho1o+PDlT37JT7iA2P"
+        "4Mu7hp/8zfIIelUJIHamygukJOzweO/1cpvNXxLLZpWcclu32G0rNIBuAIwJZQtOMHESJ9n6KfbjIg/I+0LBqIW8m79gBAPwtNjN"
+        "3Wwhdrr2W8R1R/aLKo7MvQQW7M6U07s8mps2a6fSOQK67D15v4grMsnWOTcnF/15LJ+GeASLBRUGSUmcP9CkKjzdMpIvRMwsNwGI"
+        "kwQ0WNmD71vpKoI7Kl0XeItoewiX9YElcIlvMm9rMGoOh7vFtnzaBodxy5peDNxUdii31Jcqt/59ZstolatesmnA0WcRGnziZEVc"
+        "gX6k4qqsap55F4tHkuTuDOA5AIi2qo2w"
+    ),
+}
