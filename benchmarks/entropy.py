@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/entropy.py [--symbols 1000000 20000000]
 
 The symbols are rounded Gaussians of 64 scales, 0.11 to 256, the scale of each drawn at random. All coders get the same
-symbols; ours and CompressAI's use 64 tables, the others are told the distribution of every symbol. Processor time, because
-other work on the machine then hardly disturbs it.
+symbols; ours and CompressAI's use 64 tables, the others are told the distribution of every symbol. Processor time,
+because other work on the machine then hardly disturbs it.
 """
 
 import argparse
@@ -32,7 +32,10 @@ LIST_BYTES = 150  # per symbol: lists of Python integers and copies of them, abo
 
 @dataclass(frozen=True)
 class Rival:
-    """A coder to measure: `encode(symbols, rows)` to bytes, `decode(bytes, rows)` back, `ideal` bits of its own model."""
+    """A coder to measure: `encode(symbols, rows)` to bytes, `decode(bytes, rows)` back, `ideal` bits by its own model.
+
+    tensors: it gets and gives tensors instead of arrays; most: symbols that it is given at most.
+    """
 
     name: str
     encode: Callable[[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor], bytes]
@@ -245,7 +248,7 @@ def table(count: int, rivals: list[Rival], repeat: int, before: dict[str, dict[s
         results[rival.name] = before[rival.name] = measure(rival, symbols[some], rows[some], repeat)
     base = before.get("CompressAI rANS, tensors")
     print(
-        "| coder | symbols | encode M/s | x CompressAI | decode M/s | x CompressAI | bits per symbol | above its model |"
+        "| coder | symbols | encode M/s | x CompressAI | decode M/s | x CompressAI | bits | above its model |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for rival in rivals:

@@ -122,9 +122,9 @@ def cuda(codec: Codec) -> Iterator[None]:
 
 
 def _instructions(name: str, onednn: str, aten: str, openblas: str) -> Setting:
-    """Libraries of a new process held to a set of instructions; they ignore names that their processor does not know."""
+    """Libraries of a new process held to a set of instructions; they ignore names that they do not know."""
     environment = {"ONEDNN_MAX_CPU_ISA": onednn, "ATEN_CPU_CAPABILITY": aten, "OPENBLAS_CORETYPE": openblas}
-    return Setting(name, environment=environment)
+    return Setting(name, environment=environment | {"OMP_NUM_THREADS": "1"})
 
 
 HERE = (

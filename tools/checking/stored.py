@@ -5,13 +5,13 @@ The pictures and sounds need the weights that they were encoded with; a film car
 
 STORED = {
     "image/patch": (
-        "01RSUBBIHQtpbWFnZS9wYXRjaAEAvND0qoVpmoQAdloXAAE4KGMHxETPAwAHAaqhXE1/1C1gLqzHZuUA7x0yVbwHxd3GaLlT7tQR"
-        "8P/Np2rnO0BsMBVd9EtGOvcTFjI701Fp87aEINyviiSLGeKPO7jpItqiIev//0lIVAgBN1CZM5B+yxkk7kD54Erjn8TOWVNlMLRc"
-        "7BkAgBvswcx8QaGQLikZ49qYg+H4A5HngAAADPGajFNGxGVHxQO+3smKSXw6AyhheBHn7oDQ2sZQuSdqMuTmjLjAySfas6vLdRKB"
-        "KGbPO5raR/ted/PwG0r1tQfXYx25NGrsXUOBz3EcUTTlcg/qZ2CtM0SLUBt7OzVaJGiDCc5OSarBh1qIBB7r/yrXsuQAq2u1Na1F"
-        "7vK3BqHmLEcrVNRaw57Y2euN0spdJLLL2tVYC+XMdKYtPydvueFUHv+Vetl1K2GXhmfS03QuMfVTkkf2+IEOgYrpdb4t3MSs/6f1"
-        "N1w4PhJhsbDO9nXVLYYGe/6O5quQXbsQ0u79oynkBM9lM3a2AIqfk/Gg1ee7oX1zx3tBjsrlBJRzC9taXydIC1n+KiI+0mIclP04"
-        "TXY4cqKEzjE0PB7rOW96a9WVjmeo2vBNbNIMbbZQIC1pu4ET+D679FNDkSTzt8LGLAMAAGB8UlTrKSn5"
+        "01RSUBBIHQtpbWFnZS9wYXRjaAEAgwO5bXYrV9oAdloXAAE4kRPm2UTLAwAHAaBZPGzbc7SnMAuLzNLG/233xbRx8u4sw8Pil0V9"
+        "RxZn/6Hj0WO29hsQN1qF7xZS9Ae7+w9Z/AA6PS4U9MPe32uXO65tugqf8HK9N6MfKfqRQNCWflmeBNv0PF3PTwRolzyI30avzfqv"
+        "KEsTXCK470YIkaMXj8v4HSkbwyUVj2x8OFr9XXC8ZLaBBdgDCarYg2ed/zEdofk4GJGTLeWaZAjuEguS6O4GFHl2qUKtbRv8DJA6"
+        "wSDqlFi73dz96W4l/g5UyjvbFz8AD5uXLF4wHjOCOczCzOlq1WqbzZ7n//9IZLn/xKDHJsOI9Tlkr7rkMd22Jye8Mnny3Hqs0jQS"
+        "kc27ipaqksJwvz7mrYrj7HhuGYQ9cvtJKztJb/eBtkKmKFO1z3dS8JiuVm0AK4CZ+eLMOC9rbVifs8kvg1rWvtM+Wo4RzGpJxHYp"
+        "G4U/zZw5wM1JYhwdjMA0Mwv9hceGJ74wuQEgDc40fN0mzV63J2/63Ptxy0po2AhPoCmW/WoAt5iOopy18X5ujmn7HnvW5tQcYAU4"
+        "YXdHde7tuDbZYIYWxYmNksVG5TwechEV32F9V97q812hYb493dzACC7ew1M6AwAAEJN+nbda6L8="
     ),
     "audio/mdct-rvq": (
         "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEAd2x9k+1css0BgH0BgOIJAAGBfQQQAfQBuVIHm0TJBAAHgH0Bjax5U1WJu+S1z8ytuvKV"
