@@ -183,7 +183,7 @@ class _Order:
         ]
 
     def take(self, values: np.ndarray) -> np.ndarray:
-        """Values in this order."""
+        """A copy of the values in this order."""
         result, first = np.empty_like(values), 0
         for inside, pieces in zip(self.inside, self.pieces, strict=True):
             part, begin = values[first : first + len(inside)][inside], 0
@@ -207,10 +207,12 @@ class _AsItIs:
     """The order of symbols that all have one row."""
 
     def take(self, values: np.ndarray) -> np.ndarray:
-        """The values themselves."""
-        return values
+        """A copy of the values."""
+        return values.copy()
 
-    put = take
+    def put(self, ordered: np.ndarray) -> np.ndarray:
+        """The values themselves."""
+        return ordered
 
 
 def _groups(model: Model) -> tuple[_Order | _AsItIs, list[tuple[int, slice]]]:
@@ -235,17 +237,17 @@ def _sent(symbols: np.ndarray, model: Model) -> np.ndarray:
 
 
 def _classes(symbols: np.ndarray, tables: Tables, row: int) -> np.ndarray:
-    """Classes of the symbols in one row; those outside become the escape class, or an error where there is none."""
+    """Classes of the symbols in one row; those outside become the escape class, or an error where there is none.
+
+    Where none lies outside, the classes take the place of the symbols: fresh memory would cost more than subtracting.
+    """
     first, last = int(tables.firsts[row]), int(tables.sizes[row]) - 1
-    if first < LOWEST or first + last > HIGHEST:
-        symbols = symbols.astype(np.int64)
-    # In 32 bits a symbol far to one side of a row may overflow: it comes out on the other side, still outside.
-    classes = symbols - first
-    if classes.min() >= 0 and classes.max() <= last - tables.escape:
-        return classes
+    if symbols.min() >= first and symbols.max() <= first + last - tables.escape:
+        return np.subtract(symbols, first, out=symbols, casting="same_kind")
     if not tables.escape:
         raise ValueError("a symbol lies outside its table, which has no escape class")
-    return np.where((classes < 0) | (classes >= last), classes.dtype.type(last), classes)
+    classes = symbols.astype(np.int64) - first
+    return np.where((classes < 0) | (classes >= last), last, classes)
 
 
 def _excess(symbols: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
