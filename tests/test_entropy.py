@@ -153,3 +153,22 @@ def test_format_text_makes_the_same_families():
             tail = [1 + weight * (2**24 - 64 - 2 * m) // total for weight in weights[1:]]
             table = [*tail[::-1], 2**24 - 64 - 2 * sum(tail), *tail, 64]
             assert family.row(row).tolist() == table and family.firsts[row] == 1 - m
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_symbols_of_many_blocks_are_coded_row_by_row(kind):
+    """More symbols than are sorted at once: the bytes are those of one call for each row, and nothing given changes."""
+    rng, tables = np.random.default_rng(3), gaussian()
+    rows = rng.integers(0, 64, (3, 70_001))
+    symbols = np.rint(rng.normal(0, 1, rows.shape) * np.array([sigma(row) for row in range(64)])[rows])
+    low = tables.firsts[rows]
+    symbols = symbols.clip(low, low + tables.sizes[rows] - 2).astype(kind)
+    before = symbols.copy()
+    symbols.setflags(write=False)
+    (decoded,), _, data = through([(symbols, tables.at(rows))])
+    assert (decoded == symbols).all() and (symbols == before).all()
+    single = Encoder()
+    for row in range(64):
+        chosen = symbols[rows == row]
+        single.code(chosen, tables.at(row, chosen.shape))
+    assert single.finish() == data
