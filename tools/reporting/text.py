@@ -23,11 +23,13 @@ def markdown(dataset: Dataset, metric: Metric, published: Sequence[Line]) -> str
 def _deltas(drawn: Sequence[Line], metric: Metric, rate: str) -> str:
     """Change of rate at equal quality, each row against each column's curve."""
     drawn = [line for line in drawn if line.curve(rate, metric.name).points]
-    cells = deltas(drawn, metric, rate, "pchip", [])["rate"]
+    reasons: list[str] = []
+    cells = deltas(drawn, metric, rate, "pchip", reasons)["rate"]
     measured_here = [place for place, line in enumerate(drawn) if line.anchor is None]
     head = [f"BD-rate in %, {title(metric)}", *(f"against {line.label}" for line in drawn)]
     rows = [[drawn[place].label, *(_percent(cell) for cell in cells[place])] for place in measured_here]
-    return _table(head, rows)
+    refused = sorted({cell for place in measured_here for cell in cells[place] if isinstance(cell, int)})
+    return "\n".join([_table(head, rows), *(f"\nNo figure: {reasons[number]}." for number in refused)])
 
 
 def _percent(cell: list[float] | int | None) -> str:
