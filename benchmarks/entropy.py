@@ -247,9 +247,7 @@ def table(count: int, rivals: list[Rival], repeat: int, before: dict[str, dict[s
         some = slice(rival.most and min(rival.most, count))
         results[rival.name] = before[rival.name] = measure(rival, symbols[some], rows[some], repeat)
     base = before.get("CompressAI rANS, tensors")
-    print(
-        "| coder | symbols | encode M/s | x CompressAI | decode M/s | x CompressAI | bits | above its model |"
-    )
+    print("| coder | symbols | encode M/s | x CompressAI | decode M/s | x CompressAI | bits | above its model |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for rival in rivals:
         if rival.name in results:

@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ...codecs.base import Codec
+from ...codecs.video.plan import threads
 
 NOISE = 1e-3
 # What layers consist of: the functions whose results may differ between machines, and get noise.
@@ -71,17 +72,6 @@ class Noise(TorchFunctionMode):
         generator = self.generators.setdefault(result.device, torch.Generator(result.device).manual_seed(0))
         noise = torch.empty_like(result).normal_(generator=generator)
         return result + NOISE * noise
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

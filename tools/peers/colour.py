@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RED, GREEN, BLUE = 0.299, 0.587, 0.114  # weights of luma
-CB, CR = 2 * (1 - BLUE), 2 * (1 - RED)  # B - Y and R - Y of full chroma
+from ..metrics.pictures import KB, KR
+
+GREEN = 1 - KR - KB  # weight in luma, beside KR and KB
+CB, CR = 2 * (1 - KB), 2 * (1 - KR)  # B - Y and R - Y of full chroma
 MATRIX, FULL, LIMITED = 6, 2, 1  # as FFmpeg numbers them; the matrix also in ITU-T H.273
 
 
@@ -48,7 +50,7 @@ def from_rgb(pixels: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarr
     With `samples.halved` both sides must be even; a chroma sample is the mean of four.
     """
     red, green, blue = (pixels[..., number].astype(np.float32) / 255 for number in range(3))
-    luma = RED * red + GREEN * green + BLUE * blue
+    luma = KR * red + GREEN * green + KB * blue
     chroma = (blue - luma) / CB, (red - luma) / CR
     if samples.halved:
         chroma = tuple(_half(plane) for plane in chroma)
@@ -73,7 +75,7 @@ def to_rgb(planes: tuple[np.ndarray, ...], samples: Samples) -> np.ndarray:
         height, width = luma.shape
         cb, cr = (_double(plane)[:height, :width] for plane in (cb, cr))
     red, blue = luma + CR * cr, luma + CB * cb
-    green = (luma - RED * red - BLUE * blue) / GREEN
+    green = (luma - KR * red - KB * blue) / GREEN
     return _bytes(np.stack((red, green, blue), axis=-1))
 
 
