@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toys
 from makers import photo, speech
 
 from triptych.codecs.signals import Clip, Picture, Sound
@@ -195,7 +196,9 @@ def test_interruption_keeps_what_is_finished(pictures, tmp_path):
         media.write(pictures / f"p{number}.png", Picture(photo(300, 400, seed=number)))
     command = [sys.executable, "-m", "triptych.tools.evaluate", pictures, "--out", tmp_path / "out", "--keep", "0"]
     command += ["--codecs", "webp@1/20/40/60/80", "--metrics", "psnr_rgb"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=toys.hears_interrupts
+    )
     for _ in range(600):
         time.sleep(0.1)
         if (tmp_path / "out" / "some pictures.csv").exists():

@@ -179,7 +179,8 @@ def test_a_signal_leaves_nothing(number, status):
         "from triptych.tools import cli, models; models.load = lambda *_: toys.SlowPicture();"
         "sys.exit(cli.main(['encode', 'a.png']))"
     )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", program], **pipes, preexec_fn=toys.hears_interrupts)
     assert process.stdout.readline() == b"started\n"
     assert len(os.listdir()) == 2
     process.send_signal(number)

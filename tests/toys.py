@@ -1,5 +1,6 @@
 """Codecs that only compress bytes: enough to test everything around a codec."""
 
+import signal
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -142,3 +143,8 @@ def clip(total: int = 5, height: int = 32, width: int = 48, with_sound: bool = F
     planes = [128 + 80 * np.sin((x + 3 * t + shift) / 9) * np.cos(y / 7) for shift in (0, 5, 11)]
     frames = np.stack(planes, axis=-1).astype(np.uint8)
     return Clip(frames, Fraction(25), sound(2, 9600, 48000) if with_sound else None)
+
+
+def hears_interrupts() -> None:
+    """For a new process: undo that whoever started the tests lets background processes ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
