@@ -41,6 +41,17 @@ def lines() -> list[str]:
             found.append("    no weights: fitted to each input, or trained with triptych.tools.train")
     for family in FAMILIES.values():
         found += _family(family)
+    return [*found, *_peers()]
+
+
+def _peers() -> list[str]:
+    """The well-known codecs that stand beside ours in an evaluation, each with its presets."""
+    from .peers import PEERS, available
+
+    found = ["well-known codecs, for triptych evaluate"]
+    for name, reason in available().items():
+        presets = f"  presets {', '.join(PEERS[name].presets)}" if PEERS[name].presets else ""
+        found.append(f"    {name}  for {KINDS[PEERS[name].kind]}{presets}" + (f"; {reason}" if reason else ""))
     return found
 
 
