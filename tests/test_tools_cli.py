@@ -218,7 +218,9 @@ def test_info_refuses_in_one_sentence(capsys, name, cause):
 
 def test_codecs_are_listed(capsys):
     assert run("codecs") == 0
-    assert {"image/patch", "audio/mdct-rvq", "video/hnerv", "x265-intra", "opus", "vp9"} <= set(capsys.readouterr().out.split())
+    assert {"image/patch", "audio/mdct-rvq", "video/hnerv", "x265-intra", "opus", "vp9"} <= set(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.parametrize("module", ["encode", "decode", "info", "codecs", "cli"])
