@@ -1,15 +1,19 @@
 """Small codecs and media that the tests make themselves."""
 
+from dataclasses import replace
 from importlib import import_module
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
 
+from triptych.bitstream import Reader, Writer
 from triptych.codecs.audio.counting import freeze
 from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
 from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
 from triptych.codecs.audio.start import start
+from triptych.codecs.base import Options
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
 from triptych.tools.recipes.patch_start import start_net
@@ -68,6 +72,23 @@ def round_trip(codec, signal, options):
     track, plan = codec.open(signal, options)
     items = list(codec.encode_units(signal, track, plan, 0, options))
     return codec.decode(track, items), track, items
+
+
+def encoded(codec, signal, quality: float = 50) -> bytes:
+    """A file as the pipeline writes it."""
+    out, options = BytesIO(), Options(quality=quality)
+    track, plan = codec.open(signal, options)
+    writer = Writer(out, [replace(track, digest=codec.identity[:8])])
+    for item in codec.encode_units(signal, track, plan, 0, options):
+        writer.item(item)
+    writer.finish()
+    return out.getvalue()
+
+
+def opened(data: bytes) -> tuple:
+    """Track and only unit of a file."""
+    reader = Reader(data)
+    return reader.tracks[0], next(iter(reader))
 
 
 def speech(samples: int, channels: int = 1, rate: int = 16000, seed: int = 0) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import standin
 import torch
+from makers import encoded, opened
 from toys import sound
 
 from triptych.bitstream import (
@@ -20,7 +21,6 @@ from triptych.bitstream import (
     Reader,
     SymbolMismatch,
     UnknownCodec,
-    Writer,
     WrongModel,
 )
 from triptych.codecs.base import Options
@@ -72,23 +72,6 @@ def codec_of(model: str, seed: int = 0) -> ours.CompressaiCodec:
 def noise(height: int = 70, width: int = 41, planes: int = 3) -> Picture:
     random = np.random.default_rng(height * width)
     return Picture(random.integers(0, 256, (height, width, planes), dtype=np.uint8))
-
-
-def encoded(codec: ours.CompressaiCodec, picture: Picture) -> bytes:
-    """A file as the pipeline writes it."""
-    out = io.BytesIO()
-    track, plan = codec.open(picture, Options())
-    writer = Writer(out, [replace(track, digest=codec.identity[:8])])
-    for item in codec.encode_units(picture, track, plan, 0, Options()):
-        writer.item(item)
-    writer.finish()
-    return out.getvalue()
-
-
-def opened(data: bytes) -> tuple:
-    """Track and only unit of a file."""
-    reader = Reader(data)
-    return reader.tracks[0], next(iter(reader))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from makers import photo, speech
 from triptych.codecs.signals import Clip, Picture, Sound
 from triptych.tools import peers
 from triptych.tools.errors import MediaError, UsageError
+from triptych.tools.metrics.pictures import psnr
 from triptych.tools.metrics.sounds import aligned, si_sdr
 from triptych.tools.peers import coded, colour, stills
 from triptych.tools.peers.colour import Samples
@@ -34,10 +35,6 @@ def there_and_back(found, signal, quality, folder):
     path = folder / f"coded{found.suffix}"
     found.encode(signal, quality, path)
     return peers.fitted(signal, found.decode(path)), path.stat().st_size
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return 10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-9))
 
 
 def film(frames: int, height: int, width: int, rate=Fraction(25)) -> Clip:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import standin
 import torch
+from makers import encoded, opened
 from toys import picture, sound
 
 from triptych.bitstream import (
@@ -17,10 +18,8 @@ from triptych.bitstream import (
     Malformed,
     MissingDependency,
     OverLimit,
-    Reader,
     SymbolMismatch,
     UnknownCodec,
-    Writer,
     WrongModel,
 )
 from triptych.codecs.audio import transformers as ours
@@ -82,23 +81,6 @@ def codec_of(name: str, seed: int = 0) -> ours.TransformersCodec:
 def noise(channels: int = 1, total: int = 1601, rate: int = RATE) -> Sound:
     random = np.random.default_rng(total)
     return Sound((0.1 * random.standard_normal((channels, total))).astype(np.float32), rate)
-
-
-def encoded(codec: ours.TransformersCodec, signal: Sound, quality: float = 50) -> bytes:
-    """A file as the pipeline writes it."""
-    out, options = io.BytesIO(), Options(quality=quality)
-    track, plan = codec.open(signal, options)
-    writer = Writer(out, [replace(track, digest=codec.identity[:8])])
-    for item in codec.encode_units(signal, track, plan, 0, options):
-        writer.item(item)
-    writer.finish()
-    return out.getvalue()
-
-
-def opened(data: bytes) -> tuple:
-    """Track and only unit of a file."""
-    reader = Reader(data)
-    return reader.tracks[0], next(iter(reader))
 
 
 @pytest.fixture(scope="module")

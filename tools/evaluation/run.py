@@ -52,16 +52,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """One file through one codec at some qualities."""
+    """One file, with its digest, through one codec at some qualities."""
 
     file: Path
+    digest: str
     choice: Choice
     qualities: tuple[str, ...]
     keep: bool
 
 
-def blank(plan: Plan, choice: Choice, codec: Coder, file: Path, quality: str) -> Row:
-    """What is known of a row before its file is read."""
+def blank(plan: Plan, choice: Choice, codec: Coder, file: Path, digest: str, quality: str) -> Row:
+    """What is known of a row before its file is decoded."""
     return Row(
         dataset=plan.data.name,
         kind=plan.data.kind,
@@ -78,11 +79,11 @@ def blank(plan: Plan, choice: Choice, codec: Coder, file: Path, quality: str) ->
         machine=machine.name(),
         python=platform.python_version(),
         torch=torch.__version__,
-        digest=digest(plan.data, file),
+        digest=digest,
     )
 
 
-def digest(data: Dataset, file: Path) -> str:
+def digest_of(data: Dataset, file: Path) -> str:
     """What tells one version of an input from another: the file and how it is prepared. Empty for an unreadable file."""
     try:
         content = hashlib.sha256((data.root / file).read_bytes())
@@ -100,16 +101,16 @@ def ladder(choice: Choice, codec: Coder) -> tuple[str, ...]:
 def tasks(plan: Plan, choices: Sequence[Choice], done: Iterable[Row]) -> list[Task]:
     """What is still to be done: rows are left as they are when input, codec, version and settings are the same."""
     current = {row.key: row for row in done if not row.error}
+    codecs = [(choice, coder(choice, plan.data.kind, plan.ours)) for choice in choices]
     found = []
-    for choice in choices:
-        codec = coder(choice, plan.data.kind, plan.ours)
-        for number, file in enumerate(plan.data.files):
-            keep = number < plan.keep
-            rows = [blank(plan, choice, codec, file, quality) for quality in ladder(choice, codec)]
+    for number, file in enumerate(plan.data.files):
+        keep, digest = number < plan.keep, digest_of(plan.data, file)
+        for choice, codec in codecs:
+            rows = [blank(plan, choice, codec, file, digest, quality) for quality in ladder(choice, codec)]
             left = tuple(row.quality for row in rows if not _same(row, current.get(row.key), keep, plan.media))
             if left:
-                found.append(Task(file, choice, left, keep))
-    return sorted(found, key=lambda task: task.file)
+                found.append(Task(file, digest, choice, left, keep))
+    return found
 
 
 def _same(row: Row, before: Row | None, keep: bool, folder: Path) -> bool:
@@ -146,7 +147,7 @@ def _settle(threads: int) -> None:
 def perform(plan: Plan, task: Task) -> list[Row]:
     """The rows of one task; what fails becomes the error of its row."""
     codec = coder(task.choice, plan.data.kind, plan.ours)
-    rows = [blank(plan, task.choice, codec, task.file, quality) for quality in task.qualities]
+    rows = [blank(plan, task.choice, codec, task.file, task.digest, quality) for quality in task.qualities]
     try:
         signal = plan.data.read(task.file)
     except EXPECTED as error:
