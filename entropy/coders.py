@@ -6,18 +6,20 @@ so that a whole group goes through the entropy coder at once.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import constriction
 import numpy as np
 
 from ..bitstream.errors import Damaged, Malformed
+from .dense import Dense
 from .tables import PRECISION, Model, Tables, uniform
 
 # The excess of an escaped symbol is an exp-Golomb number: its class (bit length) by this table, then raw bits.
 EXCESS_CLASSES = uniform(64)
 RAW_BITS = 12
+EACH = constriction.stream.model.Categorical(perfect=False)  # given weights for every symbol; see Tables._coder_model
 BLOCK = 1 << 16  # symbols that are sorted at once
 LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1  # symbols are 32-bit integers
 _RAW = {bits: uniform(1 << bits) for bits in range(1, RAW_BITS + 1)}
@@ -33,16 +35,18 @@ class Coder:
     def __init__(self) -> None:
         self.check = 0
 
-    def code(self, symbols: np.ndarray | None, model: Model) -> np.ndarray:
+    def code(self, symbols: np.ndarray | None, model: Model | Dense) -> np.ndarray:
         """Code an array of symbols.
 
         Args:
             symbols: int32 of the model's shape; ignored (may be None) by a decoder.
-            model: tables and the row of each symbol.
+            model: tables and the row of each symbol, or a distribution for each.
 
         Returns:
             The symbols as the decoder gets them, int32; those that the model skips are 0.
         """
+        if isinstance(model, Dense):
+            return self._code_dense(symbols, model)
         tables, given = model.tables, self._given(symbols, model)
         order, groups = _groups(model)
         ordered = np.zeros(model.rows.size, dtype=np.int32) if given is None else order.take(given)
@@ -59,7 +63,17 @@ class Coder:
         self.check = zlib.crc32(result.astype("<i4", copy=False), self.check)
         return result.reshape(model.shape)
 
-    def _given(self, symbols: np.ndarray | None, model: Model) -> np.ndarray | None:
+    def _code_dense(self, symbols: np.ndarray | None, model: Dense) -> np.ndarray:
+        """`code` where every symbol has a distribution of its own: array order, no escapes."""
+        given, count = self._given(symbols, model), model.frequencies.shape[-1]
+        classes = None if given is None else given - model.first
+        if classes is not None and classes.size and (classes.min() < 0 or classes.max() >= count):
+            raise ValueError("a symbol lies outside its distribution")
+        result = (self._each(classes, model) + model.first).astype(np.int32)
+        self.check = zlib.crc32(result.astype("<i4", copy=False), self.check)
+        return result.reshape(model.shape)
+
+    def _given(self, symbols: np.ndarray | None, model: Model | Dense) -> np.ndarray | None:
         symbols = np.asarray(symbols)
         if symbols.shape != model.shape:
             raise ValueError(f"symbols of shape {symbols.shape} do not fit a model of shape {model.shape}")
@@ -67,6 +81,10 @@ class Coder:
 
     def _group(self, classes: np.ndarray | None, tables: Tables, row: int, count: int) -> np.ndarray:
         """Code `count` classes of one table row; returns them."""
+        raise TypeError("Coder is the common part; use RateCounter, Encoder or Decoder")
+
+    def _each(self, classes: np.ndarray | None, model: Dense) -> np.ndarray:
+        """Code classes with a distribution each; returns them."""
         raise TypeError("Coder is the common part; use RateCounter, Encoder or Decoder")
 
     def _escapes(self, ordered: np.ndarray, known: bool, found: list[tuple[int, np.ndarray]], tables: Tables) -> None:
@@ -114,23 +132,35 @@ class RateCounter(Coder):
         self.bits += count * PRECISION - float(np.log2(tables.row(row))[classes].sum())
         return classes
 
+    def _each(self, classes: np.ndarray | None, model: Dense) -> np.ndarray:
+        frequencies = model.frequencies.reshape(len(classes), model.frequencies.shape[-1])[
+            np.arange(len(classes)), classes
+        ]
+        self.bits += len(classes) * PRECISION - float(np.log2(frequencies).sum())
+        return classes
+
 
 class Encoder(Coder):
     """Remembers the symbols; `finish` turns them into bytes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._calls: list[tuple[np.ndarray, Tables, int]] = []
+        self._calls: list[tuple[np.ndarray, Callable[[], tuple]]] = []
 
     def _group(self, classes: np.ndarray | None, tables: Tables, row: int, count: int) -> np.ndarray:
-        self._calls.append((classes, tables, row))
+        self._calls.append((classes, lambda: (tables.coder_model(row),)))
+        return classes
+
+    def _each(self, classes: np.ndarray | None, model: Dense) -> np.ndarray:
+        if len(classes):
+            self._calls.append((classes, lambda: (EACH, model.weights)))
         return classes
 
     def finish(self) -> bytes:
         """The coded stream: little-endian 32-bit words. The coder is a stack, so the last call goes in first."""
         stack = constriction.stream.stack.AnsCoder()
-        for classes, tables, row in reversed(self._calls):
-            stack.encode_reverse(np.ascontiguousarray(classes, dtype=np.int32), tables.coder_model(row))
+        for classes, model in reversed(self._calls):
+            stack.encode_reverse(np.ascontiguousarray(classes, dtype=np.int32), *model())
         return stack.get_compressed().astype("<u4").tobytes()
 
 
@@ -150,11 +180,15 @@ class Decoder(Coder):
             raise Malformed("a coded stream never ends in a zero word")
         self._stack = constriction.stream.stack.AnsCoder(words)
 
-    def _given(self, symbols: np.ndarray | None, model: Model) -> None:
+    def _given(self, symbols: np.ndarray | None, model: Model | Dense) -> None:
         return None
 
     def _group(self, classes: np.ndarray | None, tables: Tables, row: int, count: int) -> np.ndarray:
         return self._stack.decode(tables.coder_model(row), count)
+
+    def _each(self, classes: np.ndarray | None, model: Dense) -> np.ndarray:
+        weights = model.weights
+        return self._stack.decode(EACH, weights) if len(weights) else np.zeros(0, np.int32)
 
     def finish(self) -> None:
         """Check that the stream is used up; raises Damaged where bits are left or were missing."""
