@@ -25,7 +25,8 @@ class Dense:
     @property
     def weights(self) -> np.ndarray:
         """What the entropy coder is handed, float64 [symbols, n]: frequencies less the one that it adds itself."""
-        return (self.frequencies.reshape(-1, self.frequencies.shape[-1]) - 1).astype(np.float64)
+        weights = self.frequencies.reshape(-1, self.frequencies.shape[-1]) - 1
+        return weights.astype(np.float64, order="C")  # other orders of memory would be misread without a word
 
 
 def dense(frequencies: np.ndarray, first: int = 0) -> Dense:

@@ -159,7 +159,7 @@ def test_distributions_of_their_own_round_trip(calls, seed):
         for values, model in zip(symbols, models, strict=True):
             coder.code(values, model)
     data = encoder.finish()
-    assert len(data) * 8 <= counter.bits + 128
+    assert len(data) * 8 <= counter.bits + 96
     decoder = Decoder(data)
     for values, model in zip(symbols, models, strict=True):
         assert (decoder.code(None, model) == values).all()
