@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import torch
 
-from triptych.codecs.audio.rvq import ResidualQuantiser, kmeans, nearest
+from triptych.codecs.audio.rvq import ResidualQuantiser
+from triptych.codecs.quantisers import kmeans, nearest
 
 BOOKS, SIZE, DIM = 4, 64, 8
 
@@ -50,9 +51,9 @@ def test_forward_equals_encode_and_decode() -> None:
     quantiser = fitted().eval()
     x = mixture(512, seed=5)
     used = torch.randint(0, BOOKS + 1, (512,), generator=generator())
-    quantised, codes, _ = quantiser(x, used)
-    assert torch.equal(codes, quantiser.encode(x, BOOKS))
-    torch.testing.assert_close(quantised, quantiser.decode(codes, used))
+    found = quantiser(x, used)
+    assert torch.equal(found.codes, quantiser.encode(x, BOOKS))
+    torch.testing.assert_close(found.vectors, quantiser.decode(found.codes, used))
 
 
 def test_one_running_mean_step_after_kmeans_changes_little() -> None:
@@ -79,7 +80,7 @@ def test_dead_entries_come_back() -> None:
         words, counts = quantiser.codebooks[book].clone(), quantiser.counts[book].clone()
         words[:half] += 1000
         counts[:half] = 0.01 * counts.mean()
-        quantiser.set_book(book, words, counts)
+        quantiser.layers[book].set(words, counts)
     x = mixture(4096)
     assert len(quantiser.encode(x, 1)[0].unique()) <= half
     for step in range(5):
@@ -91,8 +92,8 @@ def test_dead_entries_come_back() -> None:
 def test_later_stages_send_gradients_to_the_encoder() -> None:
     quantiser = fitted().eval()
     x = mixture(256, seed=9).requires_grad_()
-    first = torch.autograd.grad(quantiser(x, torch.full((256,), 1))[2], x)[0]
-    both = torch.autograd.grad(quantiser(x, torch.full((256,), 2))[2], x)[0]
+    first = torch.autograd.grad(quantiser(x, torch.full((256,), 1)).losses["commitment"], x)[0]
+    both = torch.autograd.grad(quantiser(x, torch.full((256,), 2)).losses["commitment"], x)[0]
     second = both - first
     assert second.norm() > 0.05 * first.norm()
 
@@ -100,7 +101,7 @@ def test_later_stages_send_gradients_to_the_encoder() -> None:
 def test_straight_through_gradient_is_the_identity() -> None:
     quantiser = fitted().eval()
     x = mixture(64, seed=9).requires_grad_()
-    quantised, _, _ = quantiser(x, torch.full((64,), BOOKS))
+    quantised = quantiser(x, torch.full((64,), BOOKS)).vectors
     weights = torch.randn(64, DIM, generator=generator())
     gradient = torch.autograd.grad((quantised * weights).sum(), x)[0]
     torch.testing.assert_close(gradient, weights)
@@ -109,10 +110,10 @@ def test_straight_through_gradient_is_the_identity() -> None:
 def test_silent_vectors_teach_nothing_and_cost_nothing() -> None:
     quantiser = fitted().train()
     before = quantiser.codebooks.clone()
-    quantised, _, commitment = quantiser(mixture(64) + 50, torch.zeros(64, dtype=torch.long))
+    found = quantiser(mixture(64) + 50, torch.zeros(64, dtype=torch.long))
     assert torch.equal(quantiser.codebooks, before)
-    assert commitment == 0
-    torch.testing.assert_close(quantised, torch.zeros(64, DIM), atol=1e-5, rtol=0)
+    assert found.losses["commitment"] == 0
+    torch.testing.assert_close(found.vectors, torch.zeros(64, DIM), atol=1e-5, rtol=0)
 
 
 def test_evaluation_changes_nothing() -> None:

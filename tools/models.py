@@ -142,7 +142,7 @@ Weights of `{codec.id}`, profile {codec.profile}.
 | | |
 |---|---|
 | digest | `{entry.digest}` |
-| size | {entry.bytes:,} bytes, {parameters:,} parameters, half precision |
+| size | {entry.bytes:,} bytes, {parameters:,} parameters |
 | licence | {entry.licence} |
 | recipe | `{recipe.name}` |
 | trained | {steps:,} steps of batch {recipe.batch}, {seconds / 3600:.2f} hours, {recipe.hardware} |

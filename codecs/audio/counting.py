@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from ...entropy import Tables
+from ..quantisers import kmeans
 from .mdct_rvq import MdctRvqCodec, Plan
-from .rvq import kmeans
 from .symbols import CodeTables, Symbols, carried
 
 CONCENTRATION = 400  # how many observations the prior of a row, its codebook's distribution, counts for
@@ -16,12 +16,11 @@ RESOLUTION = 256  # of fractional counts
 
 @torch.inference_mode()
 def freeze(codec: MdctRvqCodec, sounds: Sequence[torch.Tensor], generator: torch.Generator) -> None:
-    """Round the weights to half precision as they are stored, then count the symbols of training sounds.
+    """Round the weights as they are stored, then count the symbols of training sounds.
 
     sounds: float [channel, samples] each, at the codec's rate.
     """
-    for tensor in (*codec.parameters(), codec.net.weight, codec.net.quantiser.codebooks):
-        tensor.copy_(tensor.half().float())
+    codec.compact()
     books = codec.config.books
     found = [analyse(codec, sound, books) for sound in sounds]
     means = np.geomspace(1.5, 0.8 * books, 5).tolist()

@@ -12,8 +12,9 @@ LOWEST_RATE, HIGHEST_RATE = 1000, 768_000  # Hz, what resampling is asked to bri
 class Layout:
     """Units of `per_unit` blocks of `hop` samples at `rate` Hz, for a sound of `total` samples at `own_rate` Hz.
 
-    A decoder needs `reach` frames beyond those it makes samples of. The first unit carries that many more frames, so
-    every unit but the last yields exactly its blocks, and decoding unit by unit gives what decoding the whole would.
+    A decoder needs `reach` frames beyond those it makes samples of, and `tail` frames more than blocks: one where frames
+    overlap by half. The first unit carries that many more frames, so every unit but the last yields exactly its blocks, and
+    decoding unit by unit gives what decoding the whole would.
     """
 
     total: int
@@ -22,15 +23,16 @@ class Layout:
     hop: int
     per_unit: int
     reach: int
+    tail: int = 1
 
     @classmethod
-    def of(cls, media: AudioMedia, rate: int, hop: int, per_unit: int, reach: int) -> "Layout":
+    def of(cls, media: AudioMedia, rate: int, hop: int, per_unit: int, reach: int, tail: int = 1) -> "Layout":
         """Layout from the header fields of a track; raises Malformed, OverLimit for a rate out of bounds."""
         if media.total is None or media.skip:
             raise Malformed("this codec needs the number of samples in the header and skips none")
         if not LOWEST_RATE <= media.sample_rate <= HIGHEST_RATE:
             raise OverLimit(f"the sample rate {media.sample_rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-        layout = cls(media.total, media.sample_rate, rate, hop, per_unit, reach)
+        layout = cls(media.total, media.sample_rate, rate, hop, per_unit, reach, tail)
         if media.samples_per_unit != layout.outputs_per_unit:
             raise Malformed(f"units hold {layout.outputs_per_unit} samples here, not {media.samples_per_unit}")
         return layout
@@ -47,8 +49,8 @@ class Layout:
 
     @property
     def frames(self) -> int:
-        """MDCT frames: one more than blocks."""
-        return self.blocks + 1
+        """Frames of codes."""
+        return self.blocks + self.tail
 
     @property
     def units(self) -> int:
@@ -62,7 +64,7 @@ class Layout:
 
     def coded(self, unit: int) -> int:
         """Frames that the units up to and including this one carry."""
-        return 0 if unit < 0 else min(self.frames, (unit + 1) * self.per_unit + self.reach + 1)
+        return 0 if unit < 0 else min(self.frames, (unit + 1) * self.per_unit + self.reach + self.tail)
 
     def made(self, unit: int) -> int:
         """Blocks that are complete after this unit."""

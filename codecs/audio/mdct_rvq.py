@@ -17,6 +17,7 @@ from ...bitstream import AudioMedia, Track, Unit, Weights
 from ...bitstream.errors import Malformed, OverLimit
 from ...entropy import Decoder, Encoder
 from ..base import Codec, Options, verify
+from ..compact import from_bytes, large, pack, rows_of, to_bytes, unpack
 from ..signals import Sound
 from .allocate import allocate
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
@@ -27,6 +28,7 @@ from .symbols import CodeTables, Symbols, traverse
 PER_UNIT = 500  # blocks a unit, 10 s
 WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
 PARAMETERS = struct.Struct("<BBH")  # codebooks, sparing, blocks a unit
+FREQUENCIES = "tables.codes.frequencies"
 TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
 
 
@@ -51,6 +53,7 @@ class MdctRvqCodec(Codec):
         self.config = config or MdctRvqConfig()
         self.net = MdctRvqNet(self.config)
         self.tables: CodeTables | None = None
+        self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
     # Samples to symbols and back
 
@@ -184,19 +187,35 @@ class MdctRvqCodec(Codec):
 
     # Weights
 
+    def compact(self) -> None:
+        """Round all weights to what a file will hold, where large matrices are int8: the rounded ones are the model."""
+        kept = {name: value for name, value in self.state_dict().items() if name not in TRAINING_ONLY}
+        self.rows = large(kept, ("net.quantiser.codebooks",))
+        self.load_state_dict(unpack(pack(kept, self.rows)), strict=False)
+
     def export_state(self) -> dict[str, Tensor]:
-        """All tensors as they are stored: floats in half precision, integer tables under `tables.`."""
-        state = {name: value.half() for name, value in self.state_dict().items() if name not in TRAINING_ONLY}
+        """All tensors as they are stored, see codecs/compact.py; integer tables under `tables.`."""
+        kept = {name: value for name, value in self.state_dict().items() if name not in TRAINING_ONLY}
+        state = pack(kept, self.rows)
         for name, value in self.tables.state().items():
             state[f"tables.{name}"] = torch.from_numpy(np.ascontiguousarray(value))
+        if self.rows:
+            state[FREQUENCIES] = to_bytes(state[FREQUENCIES])
         return state
 
     def import_state(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `export_state`; raises KeyError, RuntimeError, ValueError for tensors of another model."""
-        tables = {name[7:]: value.numpy() for name, value in state.items() if name.startswith("tables.")}
+        """The inverse of `export_state`; raises KeyError, RuntimeError, ValueError for tensors of another model.
+
+        Weights from before large matrices became int8 are taken as well.
+        """
+        weights = unpack({name: value for name, value in state.items() if name.startswith("net.")})
         own = self.state_dict()
-        self.load_state_dict({name: own[name] if name in TRAINING_ONLY else state[name].float() for name in own})
-        self.tables = CodeTables.from_state(tables)
+        self.load_state_dict({name: own[name] if name in TRAINING_ONLY else weights[name] for name in own})
+        self.rows = rows_of(state)
+        tables = {name: value for name, value in state.items() if name.startswith("tables.")}
+        if self.rows:
+            tables[FREQUENCIES] = from_bytes(tables[FREQUENCIES])
+        self.tables = CodeTables.from_state({name[7:]: value.numpy() for name, value in tables.items()})
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the analysis."""

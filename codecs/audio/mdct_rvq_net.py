@@ -151,8 +151,8 @@ class MdctRvqNet(nn.Module):
         levels, cosine, sine = self.spectrum(self.mdct.frames(x))
         used = used * (levels > 0)
         latents = self.latents(levels, cosine, sine)
-        quantised, codes, commitment = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
-        shape, hiss = self.shape(quantised.view_as(latents), levels, used, first)
+        quantised = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
+        shape, hiss = self.shape(quantised.vectors.view_as(latents), levels, used, first)
         output = self.mdct.synthesise(self.unshape(shape + hiss, levels))[..., : x.shape[-1]]
         return {
             "output": output,
@@ -160,6 +160,6 @@ class MdctRvqNet(nn.Module):
             "target": cosine,
             "levels": levels,
             "used": used,
-            "codes": codes,
-            "commitment": commitment,
+            "codes": quantised.codes,
+            "commitment": quantised.losses["commitment"],
         }

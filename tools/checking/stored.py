@@ -14,15 +14,15 @@ STORED = {
         "YXdHde7tuDbZYIYWxYmNksVG5TwechEV32F9V97q812hYb493dzACC7ew1M6AwAAEJN+nbda6L8="
     ),
     "audio/mdct-rvq": (
-        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEAd2x9k+1css0BgH0BgOIJAAGBfQQQAfQBuVIHm0TJBAAHgH0Bjax5U1WJu+S1z8ytuvKV"
-        "WTfHO3axFoO4dQUj6u7SbUweGxXlu2AIpAKwts7lheycFdVZwC66venU32Cw2ndx+DpA1Em3T7aqBsVHw+VUb3m7exWmHkzJ7Zj2"
-        "t1ZN9UxXab2YP+AUm29u8WqIRqLK9sxEbivWdy4qzeNYJgIwDeSQhW5g9BL1PFU7ywv52AboPnql9QXj6ccFzzOW5U+uFyZeB0g7"
-        "zqIinkWihh7m/DqtHXDn1rJ/obE9g1mCcegGrmWhehH9Edzst8hrw1ag8Boeq6O0JFL3RwnYMiiz4hgoWyx3Wv7N5lnzzTjGAp0y"
-        "FmPE4RjmAzfZVZR3P95rZ1ecbaMR1d2EeN0VSCTIE5IhZVOYLgH5GA9/sykxrclVeNmCcTjZmFP5RaTsM8AjrwjByTsOBL5z33gO"
-        "Qahc0XqCp/SM1LR0MkjrLDNFiDaplGjuZ6OSUa10T2lBuedAqtvk6bVF0RbdI/ArrXVFK/QlaLcPtHu8Tr5OOb6Zg7IBpEOCxuhx"
-        "gSKcMumr46LsUeSbrP+0I2pwbjM5ByLueo7LggYHf3FG9ogGuJQ0BAFd/2SRzN5psY4xZ4SdvXKkoqyILerivd8aovE0G0twNnyX"
-        "JMTed6nSLMVgiO1w+9nfZ5llmBD60AtL/TDMIxFtLkNSzy0gHH+wEKpj45iCWKtQ6GNTMav/D0wn68e3ZQK21/fN+P1SCT4lHEfy"
-        "qxn+Bq+aoKUvA0+6rGOMVUYPPhBXe7Qaqc+AmyM67WwDh3GC2FRcp4IrqYI="
+        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEA+Rhzdh0ge8YBgH0BgOIJAAGBfQQQAfQBNsXfwETJBAAHgH0Bwsgmg9clRvpXyPjreDyC6Hqj"
+        "nv24WsKb9L2OpQsCv4Xmu0Xvg1cIc1qaLah5kOy+OtpZBjHKdbuR7ODgmYwz35zckx1tPSXhpQrZaytN/uaVBxA9b4MwPwDp/60wgpdB"
+        "Ie7gRcp1BXuedBUH/4Qt9pkvx+QRve6dwAsJffj4SRyY6qmewYecxWD04OtOmXmP0QSyxWXG6UFEnMUSaRcWuAN5JNUdQ+Egw7vqZvyn"
+        "zsmxKsrIMNcK0qSci9ecYuH4mK7wGWnxqi9yBQEXrHOeFUM0oLjCw6Z6sENcuQoAqxxaAhha3QDOQvlC5QIx3pe+0HgTNscMXbeUhaHX"
+        "8e0vPkzwskfSSN+bQnvUxX0Vt96D6lN0rEw2agXYHMwl8SHckdw1pNn7N2vEr4mDsZ5YW4i1sHeiG47BHq4aHSBkLQztgGpy/qh06EFD"
+        "5KR+bCPKC8eY/f/H+GDfngqJbI2/VnXF6bIcc+w5CuEFipkgLaLhebzS9F0VdXE3nCV5L5xLiOMGqjc/YFE3zKJUeZWxaP/edAYrjipS"
+        "rRF/3OUqGtZ1Xz8wRA64wjfoJUtXXpEY4FBYHsDFh98dQveZJJia6wevYljeCwI6nEM1G+bH5hA3kch8LUnsfLW5kY5zjyGgL3NWZ3kE"
+        "0Dfp8TCnwQttztVtDhnqH6jsfLpjuJ6bWC2B8WOnEOTRlO76R/GaXNoLb4JnB9aN5TLu/UYcUt60MElMuGMjTscDay7REOcaXG6s+97e"
+        "3oeHSVHq7Kdm9jIBQIGo1MmJan0="
     ),
     "video/hnerv": (
         "01RSUBBIKAt2aWRlby9obmVydgEAAAAAAAAAAAACKBgXABkBEAQIAQEDBAYFAQa0t+KKV5wGAAAH+wIk+AAE+wIi+AAE+QIl+AAE"
