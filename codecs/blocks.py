@@ -18,7 +18,9 @@ def pointwise(inputs: int, outputs: int, zero: bool = False) -> nn.Conv2d:
 
 def gate(x: Tensor) -> Tensor:
     """x * clamp(0.3 x + 0.5, 0, 1): the cheap activation of PULSE's receiver (arXiv 2609.18602)."""
-    return x * torch.clamp(0.3 * x + 0.5, 0.0, 1.0)
+    if torch.is_grad_enabled():
+        return x * torch.clamp(0.3 * x + 0.5, 0.0, 1.0)
+    return (0.3 * x).add_(0.5).clamp_(0.0, 1.0).mul_(x)
 
 
 class ChannelNorm(nn.Module):

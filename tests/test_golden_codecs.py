@@ -9,6 +9,7 @@ from golden_make import SHARED, weights_of
 from PIL import Image
 
 from triptych.bitstream import WrongModel
+from triptych.codecs.precision import full_precision
 from triptych.codecs.signals import Clip, Picture, Sound
 from triptych.tools import pipeline
 
@@ -17,7 +18,8 @@ FOLDERS = [path for path in sorted((Path(__file__).parent / "golden" / "v1").ite
 
 def decode(folder):
     weights = weights_of(folder.name)
-    return pipeline.decode((folder / "file.trip").read_bytes(), weights=weights if weights.exists() else None)
+    with full_precision():
+        return pipeline.decode((folder / "file.trip").read_bytes(), weights=weights if weights.exists() else None)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
@@ -33,6 +35,13 @@ def test_golden_file_still_decodes(folder):
     assert isinstance(signal, Picture | Clip) and found.shape == expected.shape
     difference = np.abs(found.astype(int) - expected)
     assert difference.max() <= 2 and difference.mean() < 0.05
+
+
+@pytest.mark.parametrize("folder", [p for p in FOLDERS if p.name.startswith("image-")], ids=lambda path: path.name)
+def test_fast_layers_change_pixels_by_a_hair(folder):
+    found = pipeline.decode((folder / "file.trip").read_bytes(), weights=weights_of(folder.name)).pixels
+    difference = np.abs(found.astype(int) - np.asarray(Image.open(folder / "decoded.png")))
+    assert difference.max() <= 4 and difference.mean() < 0.25
 
 
 def test_every_codec_has_a_golden_file():

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--salvage", action="store_true", help="of a damaged picture in tiles decode what is left, the rest is black"
     )
+    parser.add_argument(
+        "--full-precision",
+        action="store_true",
+        help="compute in float32 throughout: slower on some processors, but machines then agree but for rounding",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
 
 
@@ -58,6 +63,7 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
     from ..bitstream import AudioMedia, Reader, VideoMedia
 
     kinds = {type(track.media) for track in Reader(data).tracks}
+    from ..codecs.precision import full_precision
     from ..codecs.signals import Clip, Crop, Picture, Sound
     from . import media, pipeline
 
@@ -69,7 +75,7 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
             raise UsageError("a decoded file is not written to a terminal: name an output file")
     else:
         check_output(target, arguments.force, kind is Clip and not Path(target).suffix)
-    with console.progress_bar() as progress:
+    with console.progress_bar() as progress, full_precision(arguments.full_precision):
         memory = round(arguments.memory * 2**30)
         crop = None if arguments.crop is None else Crop(*arguments.crop)
         salvage = console.note if arguments.salvage else None

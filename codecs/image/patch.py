@@ -17,6 +17,7 @@ from ...bitstream.errors import Damaged, Malformed
 from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
+from ..precision import fast_layers
 from ..signals import Crop, Picture
 from . import refine
 from .alpha import traverse_alpha
@@ -53,13 +54,19 @@ class PatchCodec(Codec):
     kind: ClassVar[str] = "image"
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = PatchConfig
+    Net: ClassVar[type] = PatchNet
 
     def __init__(self, config: PatchConfig | None = None) -> None:
         super().__init__()
-        self.config = config or PatchConfig()
-        self.net = PatchNet(self.config)
+        self.config = config or self.Config()
+        self.net = self.Net(self.config)
         self.head: IntegerLinear | None = None
         self.side_tables: Tables | None = None
+
+    @property
+    def halos(self) -> tuple[int, int]:
+        """Cells around a tile that the encoder and the decoder look at."""
+        return encoder_halo(self.config), decoder_halo(self.config)
 
     # Integers
 
@@ -106,11 +113,13 @@ class PatchCodec(Codec):
         colour, alpha = split(picture)
         pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
         point = torch.tensor([index / STEPS])
-        y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
-        z = self.net.hyper(y).round().clamp(-SIDE_BOUND, SIDE_BOUND)
+        with fast_layers():
+            y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
+            z = self.net.hyper(y).float().round().clamp(-SIDE_BOUND, SIDE_BOUND)
+            first, features = self.net.means.start(z)
         side = z[0].numpy().astype(np.int32)
         rows = torch.from_numpy(self.rows(side, index).astype(np.int64))[None]
-        start = refine.Start(point, rows, (rows >= SKIP).float(), *self.net.means.start(z))
+        start = refine.Start(point, rows, (rows >= SKIP).float(), first, features.float())
         if effort >= min(refine.STEPS):
             y = refine.anneal(self.net, pixels, y, start, effort, torch.Generator().manual_seed(seed))
         residual = refine.symbols(self.net, y, start, effort)
@@ -123,15 +132,17 @@ class PatchCodec(Codec):
         residual = torch.from_numpy(symbols.residual).float()[None]
         reach = synthesis_reach(self.config)
         half = checkerboard(residual)
-        first, features = self.net.means.start(z)
+        with fast_layers():
+            first, features = self.net.means.start(z)
         margin, residual, half, first, features = trim(
             margin, reach + MEANS_OF_RESIDUALS, residual, half, first, features
         )
-        means = self.net.means.update(first, features, residual * half)
-        y = residual + first * half + means * (1 - half)
-        margin, y = trim(margin, reach, y)
-        y = y.contiguous(memory_format=torch.channels_last)
-        pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
+        with fast_layers():
+            means = self.net.means.update(first, features, residual * half)
+            y = residual + first * half + means * (1 - half)
+            margin, y = trim(margin, reach, y)
+            y = y.contiguous(memory_format=torch.channels_last)
+            pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
         pixels = (pixels + 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels[0, :, : size[0], : size[1]].permute(1, 2, 0)
 
@@ -176,7 +187,7 @@ class PatchCodec(Codec):
     def _analyse_tile(self, picture: Picture, grid: Grid, tile: int, index: int, options: Options) -> Symbols:
         """The symbols of a tile as those of the whole picture would have them, but for what effort makes of them."""
         box = grid.box(tile)
-        around = grid.around(box, encoder_halo(self.config))
+        around = grid.around(box, self.halos[0])
         part = Picture(picture.pixels[grid.pixels(around)])
         return self.analyse(part, index, options.effort, options.seed).part(around, box)
 
@@ -203,7 +214,7 @@ class PatchCodec(Codec):
         """
         index, grid = self.layout(track)
         form, crop = track.media.sample_format, crop or Crop(0, 0, grid.width, grid.height)
-        halo, part = decoder_halo(self.config), grid.covering(crop)
+        halo, part = self.halos[1], grid.covering(crop)
         numbers = grid.meeting(grid.around(part, halo))
         tiles = self._tiles(items, numbers, grid, index, form.alpha, salvage)
         pixels = np.zeros((crop.height, crop.width, form.planes + form.alpha), np.uint8)
@@ -251,7 +262,7 @@ class PatchCodec(Codec):
     def region(self, track: Track, crop: Crop) -> tuple[list[int], int]:
         """Numbers of the units that a part of a picture needs, and bytes that decoding them takes."""
         _, grid = self.layout(track)
-        numbers = [*grid.meeting(grid.around(grid.covering(crop), decoder_halo(self.config)))]
+        numbers = [*grid.meeting(grid.around(grid.covering(crop), self.halos[1]))]
         return numbers, self._memory(track, grid, crop.width * crop.height, len(numbers))
 
     def memory(self, track: Track) -> int:
@@ -260,13 +271,13 @@ class PatchCodec(Codec):
         return self._memory(track, grid, grid.width * grid.height, len(grid))
 
     def _memory(self, track: Track, grid: Grid, pixels: int, tiles: int) -> int:
-        form, config = track.media.sample_format, self.config
-        around = grid.around(grid.box(0), 2 * decoder_halo(config))  # as large as any with its surroundings
+        form, config, halo = track.media.sample_format, self.config, self.halos[1]
+        around = grid.around(grid.box(0), 2 * halo)  # as large as any with its surroundings
         work = WORK * CELL**2 * (around.bottom - around.top) * (around.right - around.left)
         if len(grid) == 1:
             return work
         symbols = CELL**2 + 4 * (config.side + 4 * config.latents)  # bytes of alpha, z and residuals in a cell
-        waiting = min(grid.held(decoder_halo(config)), tiles) * grid.side**2 * symbols
+        waiting = min(grid.held(halo), tiles) * grid.side**2 * symbols
         return pixels * (form.planes + form.alpha) + waiting + work
 
     # Weights

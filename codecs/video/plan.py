@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..base import Options
+from ..precision import has_bfloat16
 from .fit import Fit, Recipe
 from .layout import Parameters, layout_for
 from .nerv import Layout
@@ -128,5 +129,4 @@ def _seconds(shape: tuple[int, int, int], scale: int, layout: Layout, base: Reci
 
 def _fast(layout: Layout) -> bool:
     """Whether convolutions in bfloat16 pay: processors that have them in hardware, networks that are not tiny."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
-    return layout.work() > 2e7 and bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    return layout.work() > 2e7 and has_bfloat16()

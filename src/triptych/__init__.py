@@ -69,13 +69,16 @@ def encode(
     return out.getvalue()
 
 
-def decode(source: "bytes | Path", *, crop: tuple[int, int, int, int] | None = None) -> "Signal":
+def decode(
+    source: "bytes | Path", *, crop: tuple[int, int, int, int] | None = None, full_precision: bool = False
+) -> "Signal":
     """Decode a .trip file, given as bytes or by its path.
 
     Args:
         source: the file.
         crop: of a picture only this part: left and upper end, width and height in pixels. Of a picture in tiles only
             those are decoded that the part needs; its pixels are those of the whole picture.
+        full_precision: compute in float32 throughout: slower on some processors, but machines then agree but for rounding.
 
     Returns:
         Picture with `pixels` (uint8 [H, W, C]), Sound with `samples` (float32 [channels, n]) and `rate`, or Clip with
@@ -85,11 +88,13 @@ def decode(source: "bytes | Path", *, crop: tuple[int, int, int, int] | None = N
         triptych.bitstream.TripError: the file is damaged, too large, or needs weights that are not here.
         triptych.tools.errors.UsageError: the crop does not lie inside the picture, or there is no picture.
     """
+    from .codecs import precision
     from .codecs.signals import Crop
     from .tools import files, pipeline
 
     data = source if isinstance(source, bytes) else files.read_bytes(source)
-    return pipeline.decode(data, crop=None if crop is None else Crop(*crop))
+    with precision.full_precision(full_precision):
+        return pipeline.decode(data, crop=None if crop is None else Crop(*crop))
 
 
 def open(source: "bytes | Path") -> "Reader":
