@@ -24,7 +24,11 @@ from .checkpoint import load_checkpoint, save_checkpoint
 
 
 class Task(Protocol):
-    """What a recipe trains on and for."""
+    """What a recipe trains on and for.
+
+    A task may have an `adversary`: a module that is trained against the codec by an optimiser of its own, on the loss "adversary"
+    where `losses` gives one. Its tensors, buffers included, are part of every checkpoint.
+    """
 
     def load(self, data: Path, generator: Generator) -> None:
         """Read training and validation media into memory."""
@@ -55,7 +59,8 @@ class Recipe:
     Attributes:
         make, task: what is trained, and on what.
         steps, batch: length of the schedule and examples a step.
-        lr, warmup: peak learning rate of AdamW and steps to reach it; a cosine to 2 % of it follows.
+        lr, warmup: peak learning rate of AdamW and steps to reach it; a cosine to 2 % of it follows. The adversary of a task
+            learns at the same rate.
         weight_decay, clip: of the optimiser; gradients are clipped to this norm.
         ema: decay of the averaged weights per step.
         validate_every, save_every: steps.
@@ -102,6 +107,11 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True
         )
+        self.adversary: torch.nn.Module | None = getattr(self.task, "adversary", None)
+        self.rivals: list[Tensor] = []
+        if self.adversary is not None:
+            self.rivals = list(self.adversary.to(self.device).parameters())
+            self.rival = torch.optim.AdamW(self.rivals, lr=recipe.lr, betas=(0.5, 0.9), weight_decay=0.0, foreach=True)
         self.step, self.seconds = 0, 0.0
         self.average: list[Tensor] = []
 
@@ -114,9 +124,10 @@ class Run:
         """Everything that the run needs to go on, as named tensors."""
         tensors = {f"codec.{name}": value for name, value in self.codec.state_dict().items()}
         tensors |= {f"average.{i}": value for i, value in enumerate(self.average)}
-        for index, parameter in enumerate(self.parameters):
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{index}.{key}"] = value
+        tensors |= _optimizer_state("optimizer", self.optimizer, self.parameters)
+        if self.adversary is not None:
+            tensors |= {f"adversary.{name}": value for name, value in self.adversary.state_dict().items()}
+            tensors |= _optimizer_state("rival", self.rival, self.rivals)
         return tensors | {"generator": self.generator.get_state()}
 
     def save(self) -> None:
@@ -130,10 +141,16 @@ class Run:
         self.step, self.seconds = int(numbers["step"]), float(numbers["seconds"])
         self.codec.load_state_dict({n[6:]: v for n, v in tensors.items() if n.startswith("codec.")})
         self.average = [tensors[f"average.{i}"].to(self.device) for i in range(len(self.parameters))]
+        places = {"optimizer": (self.optimizer, self.parameters)}
+        if self.adversary is not None:
+            self.adversary.load_state_dict({n[10:]: v for n, v in tensors.items() if n.startswith("adversary.")})
+            places["rival"] = (self.rival, self.rivals)
         for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                self.optimizer.state[self.parameters[int(index)]][key] = value.to(self.device)
+            kind, _, rest = name.partition(".")
+            if kind in places:
+                index, key = rest.split(".")
+                optimizer, parameters = places[kind]
+                optimizer.state[parameters[int(index)]][key] = value.to(self.device)
         self.generator.set_state(tensors["generator"])
 
     def precision(self) -> AbstractContextManager[Any]:
@@ -158,17 +175,22 @@ class Run:
         with self.precision():
             losses = self.task.losses(self.codec, batch, self.step / self.recipe.steps, generator)
         losses["loss"].backward()
+        if "adversary" in losses:
+            self.rival.zero_grad(set_to_none=True)
+            losses["adversary"].backward()
         return losses
 
     def advance(self) -> dict[str, float]:
         """One step of the optimiser and of the averaged weights; returns the losses."""
         rate = self.recipe.rate(self.step)
-        for group in self.optimizer.param_groups:
+        for group in self.optimizer.param_groups + (self.rival.param_groups if self.rivals else []):
             group["lr"] = rate
         losses = self._gradient(self.task.batch(self.recipe.batch, self.generator), self.generator)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         if torch.isfinite(norm):  # a rare overflow must not poison weights and averages
             self.optimizer.step()
+            if "adversary" in losses:
+                self.rival.step()
         # Early on the average follows closely, so that the start does not linger in it.
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -213,6 +235,15 @@ class Run:
                 self.save()
         self.save()
         self.validate()
+
+
+def _optimizer_state(prefix: str, optimizer: torch.optim.Optimizer, parameters: list[Tensor]) -> dict[str, Tensor]:
+    """What an optimiser keeps, as named tensors."""
+    return {
+        f"{prefix}.{index}.{key}": value
+        for index, parameter in enumerate(parameters)
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
 
 
 class Averaged:

@@ -3,11 +3,7 @@
 python -m triptych.tools.train audio_mdct.default --data DATA --out runs/audio-mdct-rvq --export weights
 """
 
-from pathlib import Path
-
-import numpy as np
 import torch
-from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional
 
@@ -16,11 +12,10 @@ from ...codecs.audio.mdct_rvq import MdctRvqCodec
 from ...codecs.audio.mdct_rvq_net import NOISE_FRAMES, MdctRvqConfig, MdctRvqNet
 from ...codecs.audio.start import start
 from ..train import Recipe
-from .audio_data import Pool, load
-from .audio_losses import SCALES, AudioDistance, si_sdr
+from .audio_losses import SCALES
+from .sound_task import SoundTask
 
 RATES = (2, 4, 8, 16)  # numbers of codebooks at which a training is judged
-MUSIC = 0.1  # share of the examples
 
 DATA = """2.9 hours of speech and 34 minutes of music, mixed 9 to 1, coded once with Opus at 36 to 112 kbit/s; 12 speech clips
 are kept for validation. Speech: LibriSpeech, one utterance of each of 241 speakers (CC-BY-4.0); Kerstin voice, German (CC0);
@@ -75,34 +70,19 @@ def smoke() -> Recipe:
     )
 
 
-class MdctRvqTask:
-    """Speech with some music in memory, random crops, every example at a rate of its own."""
+class MdctRvqTask(SoundTask):
+    """Every example at a rate of its own."""
 
     def __init__(self, frames: int, start_crops: int, rounds: int, held: int = 12, counted: int = 60):
-        self.frames, self.start_crops, self.rounds = frames, start_crops, rounds
-        self.held, self.counted = held, counted
-        self.distance: AudioDistance | None = None
-
-    def load(self, data: Path, generator: Generator) -> None:
-        """Training sets `train/speech` and, where there is one, `train/music`; clips held out by position."""
-        rate = MdctRvqConfig.rate
-        self.distance = AudioDistance(rate)
-        self.speech, self.clips = load(data / "train" / "speech", rate, self.held)
-        folder = data / "train" / "music"
-        self.music = load(folder, rate, 0)[0] if folder.is_dir() else Pool([])
+        super().__init__(MdctRvqConfig.rate, frames * MdctRvqConfig.hop, held, RATES)
+        self.frames, self.start_crops, self.rounds, self.counted = frames, start_crops, rounds, counted
 
     def start(self, codec: MdctRvqCodec, generator: Generator) -> None:
         """Weights, projection and codebooks from crops of two seconds."""
         hop, rate = codec.config.hop, codec.config.rate
-        samples = self._crops(self.start_crops, 2 * rate // hop * hop, generator)
+        samples = self.crops(self.start_crops, 2 * rate // hop * hop, generator)
         # A training step teaches the codebooks about `frames` frames of each example; 16 examples as in the recipes.
         start(codec.net, samples, self.rounds, 16 * self.frames, generator)
-
-    def batch(self, size: int, generator: Generator) -> Tensor:
-        """Crops at random loudness, float [size, frames * hop]."""
-        samples = self._crops(size, self.frames * MdctRvqConfig.hop, generator)
-        decibels = torch.rand(size, 1, generator=generator) * 18 - 15
-        return samples * 10 ** (decibels / 20)
 
     def losses(self, codec: MdctRvqCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
         """Mel bands at three of the scales, compressed complex spectra, weighted MDCT and commitment."""
@@ -125,42 +105,17 @@ class MdctRvqTask:
         parts = {"mel": mel, "loudness": loudness, "compressed": compressed, "shape": shape, "commitment": commitment}
         return {"loss": loss} | parts
 
-    @torch.no_grad()
-    def validate(self, codec: MdctRvqCodec) -> dict[str, float]:
-        """Mean mel distance (nepers) and SI-SDR (dB) of the held-out clips at several numbers of codebooks."""
-        figures: dict[str, float] = {}
-        for books in [n for n in RATES if n <= codec.config.books]:
-            mel, ratio = [], []
-            for clip in self.clips:
-                target = clip.to(codec.net.weight.device).unsqueeze(0)
-                output = reconstruct(codec.net, target, books)
-                mel.append(float(self.distance.to(target.device).mel(output, target, list(SCALES))[0]))
-                ratio.append(float(si_sdr(output, target)))
-            figures |= {f"mel_{books}": sum(mel) / len(mel), f"si_sdr_{books}": sum(ratio) / len(ratio)}
-        return figures
-
-    @torch.no_grad()
-    def sample(self, codec: MdctRvqCodec, folder: Path, step: int) -> None:
-        """Spectrograms of one held-out clip: the original, then few and all codebooks, one below the other."""
-        target = self.clips[0].to(codec.net.weight.device).unsqueeze(0)
-        few, all_books = min(4, codec.config.books), codec.config.books
-        signals = [target] + [reconstruct(codec.net, target, n) for n in (few, all_books)]
-        spectra = self.distance.to(target.device).scales["512"]
-        pictures = [20 / np.log(10) * spectra(x)[0].abs().clamp(min=1e-6).log().cpu().numpy()[::-1] for x in signals]
-        levels = np.clip((np.concatenate(pictures) + 100) * (255 / 100), 0, 255).astype(np.uint8)
-        Image.fromarray(levels).save(folder / f"step-{step:06d}.png")
+    def reconstruct(self, codec: MdctRvqCodec, samples: Tensor, books: int) -> Tensor:
+        """Code float [batch, samples] with a number of codebooks and decode."""
+        frames = codec.net.mdct.blocks(samples.shape[-1]) + 1
+        return codec.net(samples, torch.full((len(samples), frames), books, device=samples.device))["output"]
 
     def finish(self, codec: MdctRvqCodec) -> None:
         """Half precision, and tables counted on training samples."""
         generator = Generator().manual_seed(0)
         length = 10 * codec.config.rate
         device = codec.net.weight.device
-        freeze(codec, [self._crops(10, length, generator).to(device) for _ in range(self.counted)], generator)
-
-    def _crops(self, count: int, length: int, generator: Generator) -> Tensor:
-        music = round(count * MUSIC) if len(self.music.samples) > length else 0
-        parts = [self.speech.crops(count - music, length, generator)]
-        return torch.cat(parts + ([self.music.crops(music, length, generator)] if music else []))
+        freeze(codec, [self.crops(10, length, generator).to(device) for _ in range(self.counted)], generator)
 
 
 def books_in_use(net: MdctRvqNet, samples: Tensor, generator: Generator) -> Tensor:
@@ -177,9 +132,3 @@ def books_in_use(net: MdctRvqNet, samples: Tensor, generator: Generator) -> Tens
     smooth = functional.avg_pool1d(levels, 5, 1, padding=2, count_include_pad=False)
     used = mean + slope * (smooth - smooth.mean(1, keepdim=True))
     return used.round().clamp(1, books).long().to(samples.device)
-
-
-def reconstruct(net: MdctRvqNet, samples: Tensor, books: int) -> Tensor:
-    """Code float [batch, samples] with a number of codebooks and decode."""
-    frames = net.mdct.blocks(samples.shape[-1]) + 1
-    return net(samples, torch.full((len(samples), frames), books, device=samples.device))["output"]

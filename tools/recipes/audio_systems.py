@@ -1,0 +1,224 @@
+"""Training of the waveform codecs: mel, spectral, adversarial and feature losses through a balancer.
+
+python -m triptych.tools.train audio_systems.seanet_rvq_small --data DATA --out runs/seanet --export FOLDER
+
+Every system has three recipes: its name (the published layout, for a GPU), `_small` (for a CPU), `_smoke` (seconds, for tests).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+
+from ...codecs.audio import hifi_codec as hifi
+from ...codecs.audio import language_codec as language
+from ...codecs.audio import seanet_rvq as seanet
+from ...codecs.audio import wavtokenizer as wav
+from ...codecs.audio.layers import Conv, UpConv
+from ...codecs.audio.waveform import WaveformCodec, WaveformConfig
+from ...codecs.quantisers import draw_books, usage
+from ..train import Recipe
+from .audio_losses import SCALES
+from .audio_mdct import DATA
+from .balancer import Balancer
+from .discriminators import Discriminators, convincing, discriminating, matching
+from .sound_task import SoundTask, device_of
+
+WEIGHTS = {"time": 0.1, "mel": 1.0, "loudness": 1.0, "stft": 1.0, "adversarial": 3.0, "feature": 3.0}
+OF_QUANTISER = {"commitment": 0.25, "codebook": 1.0, "entropy": 0.1}
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Who judges a training.
+
+    Attributes:
+        periods, windows: of the judges.
+        width: of their first layers.
+        since: share of the schedule from which they take part.
+        often: share of the steps in which they learn.
+    """
+
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    windows: tuple[int, ...] = (2048, 1024, 512, 256, 128)
+    width: int = 32
+    since: float = 0.0
+    often: float = 2 / 3
+
+
+class Adversary(nn.Module):
+    """What a run keeps beside the codec: judges and the balancer's running norms."""
+
+    def __init__(self, judging: Judging | None) -> None:
+        super().__init__()
+        self.balancer = Balancer(WEIGHTS)
+        self.judges = Discriminators(judging.periods, judging.windows, judging.width) if judging else None
+
+
+class SystemTask(SoundTask):
+    """One task for all waveform codecs.
+
+    Args:
+        config: of the codec.
+        frames: of an example.
+        choices: numbers of codebooks of which each example draws one.
+        judging: None trains without adversaries.
+        start_crops, rounds: crops of two seconds on which k-means starts the codebooks, and its rounds.
+        held, counted: clips kept for validation; batches of ten crops of 10 s on which the tables are counted.
+    """
+
+    def __init__(
+        self,
+        config: WaveformConfig,
+        frames: int,
+        choices: Sequence[int],
+        judging: Judging | None,
+        start_crops: int = 150,
+        rounds: int = 10,
+        held: int = 12,
+        counted: int = 20,
+    ) -> None:
+        super().__init__(config.rate, frames * config.hop, held, tuple(choices))
+        self.config, self.choices, self.judging = config, tuple(choices), judging
+        self.start_crops, self.rounds, self.counted = start_crops, rounds, counted
+        self.adversary = Adversary(judging)
+
+    @torch.no_grad()
+    def start(self, codec: WaveformCodec, generator: Generator) -> None:
+        """Latents of unit power, codebooks by k-means on them."""
+        length = 2 * self.rate // self.config.hop * self.config.hop
+        crops = self.crops(self.start_crops, length, generator).to(device_of(codec))
+        latents = torch.cat([codec.net.latents(part) for part in crops.split(10)]).flatten(0, 1)
+        last = codec.net.encoder[-1]
+        size = latents.square().mean().sqrt()
+        last.weight = last.weight / size
+        last.bias /= size
+        codec.net.quantiser.fit(latents / size, self.rounds, 16 * self.length // self.config.hop, generator)
+
+    def losses(self, codec: WaveformCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+        """Balanced distances of the output, and what the quantiser asks for; "loss" itself is no figure of quality."""
+        target = batch.to(device_of(codec))
+        used = draw_books(len(target), target.shape[1] // self.config.hop, self.choices, generator).to(target.device)
+        output, found = codec.net(target, used, generator)
+        leaf = output.detach().requires_grad_()
+        with torch.autocast(target.device.type, enabled=False):
+            parts = self._distances(leaf, target, generator)
+        extra = {}
+        if self.judging and progress >= self.judging.since:
+            real, made = self.adversary.judges(target), self.adversary.judges(leaf)
+            parts |= {"adversarial": convincing(made), "feature": matching(real, made)}
+            if float(torch.rand((), generator=generator)) < self.judging.often:
+                extra["adversary"] = discriminating(real, made)
+        gradient = self.adversary.balancer(parts, leaf)
+        of_quantiser = sum(OF_QUANTISER[name] * loss for name, loss in found.losses.items())
+        loss = (output * gradient).sum() + of_quantiser
+        figures = {name: value.detach() for name, value in (parts | found.losses).items()}
+        return {"loss": loss, "used": found.usage.mean()} | figures | extra
+
+    def _distances(self, output: Tensor, target: Tensor, generator: Generator) -> dict[str, Tensor]:
+        distance = self.distance.to(target.device)
+        picks = torch.randperm(len(SCALES), generator=generator)[:3].tolist()
+        mel, loudness = distance.mel(output, target, [list(SCALES)[i] for i in picks])
+        stft = sum(distance.compressed(output, target, window) for window in (2048, 512, 128)) / 3
+        return {"time": (output - target).abs().mean(), "mel": mel, "loudness": loudness, "stft": stft}
+
+    def reconstruct(self, codec: WaveformCodec, samples: Tensor, books: int) -> Tensor:
+        """Code float [batch, samples] with a number of codebooks and decode."""
+        return codec.detokenize(codec.tokenize(samples)[:, :books])[:, : samples.shape[1]]
+
+    @torch.no_grad()
+    def validate(self, codec: WaveformCodec) -> dict[str, float]:
+        """As `SoundTask.validate`, and the share of codebook entries that the held-out clips use."""
+        codes = torch.cat([codec.tokenize(clip.unsqueeze(0))[0] for clip in self.clips], 1)
+        shares = usage(codes, codec.net.quantiser.sizes)
+        use = {"use": float(shares.mean()), "least_use": float(shares.min()), "frames": float(codes.shape[1])}
+        return super().validate(codec) | use
+
+    def finish(self, codec: WaveformCodec) -> None:
+        """Plain weights as they are stored, and tables counted on training samples."""
+        for module in codec.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight")
+        generator, length = Generator().manual_seed(0), 10 * self.rate
+        codec.finish([self.crops(10, length, generator) for _ in range(self.counted)])
+
+
+def normed(codec: WaveformCodec) -> WaveformCodec:
+    """Weight normalisation of all convolutions of encoder and decoder; `SystemTask.finish` takes it away again."""
+    for module in list(codec.net.modules()):
+        if isinstance(module, Conv | UpConv):
+            weight_norm(module)
+    return codec
+
+
+def _recipes(name: str, cls: type[WaveformCodec], published: WaveformConfig, small: WaveformConfig, **sizes: int):
+    """The three recipes of a system; `sizes` are those fields that make its small configuration tiny."""
+    least = small.least
+    tiny = replace(
+        small, books=min(small.books, max(2, least)), dim=12, size=32, filters=2, context=8, per_unit=16, **sizes
+    )
+    if small.books == 1:
+        tiny = replace(tiny, books=1)
+
+    def recipe(suffix: str, config: WaveformConfig, frames: int, judging: Judging | None, **schedule) -> Recipe:
+        choices = [n for n in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if least <= n <= config.books]
+        extent = {"start_crops": 20, "rounds": 3, "held": 2, "counted": 1} if suffix == "_smoke" else {}
+        return Recipe(
+            name=f"audio_systems.{name}{suffix}",
+            make=lambda: normed(cls(config)),
+            task=lambda: SystemTask(config, frames, choices, judging, **extent),
+            clip=10.0,
+            **schedule,
+        )
+
+    def full() -> Recipe:
+        seconds = {
+            "steps": 400_000,
+            "batch": 32,
+            "lr": 3e-4,
+            "warmup": 1000,
+            "validate_every": 5000,
+            "save_every": 1000,
+        }
+        return recipe(
+            "", published, published.rate // published.hop, Judging(), data=DATA, hardware="one GPU", **seconds
+        )
+
+    def small_one() -> Recipe:
+        judging = Judging((2, 3, 5), (1024, 512, 256), 4, since=0.6)
+        return recipe(
+            "_small",
+            small,
+            50,
+            judging,
+            steps=3000,
+            batch=8,
+            lr=1e-3,
+            warmup=100,
+            ema=0.99,
+            validate_every=250,
+            data=DATA,
+        )
+
+    def smoke() -> Recipe:
+        judging = Judging((2, 3), (256,), 2, since=0.3)
+        return recipe(
+            "_smoke", tiny, 16, judging, steps=20, batch=4, lr=2e-3, warmup=5, validate_every=10, save_every=10
+        )
+
+    return full, small_one, smoke
+
+
+seanet_rvq, seanet_rvq_small, seanet_rvq_smoke = _recipes(
+    "seanet_rvq", seanet.SeanetRvqCodec, seanet.ENCODEC, seanet.SMALL
+)
+hifi_codec, hifi_codec_small, hifi_codec_smoke = _recipes("hifi_codec", hifi.HifiCodec, hifi.PUBLISHED, hifi.SMALL)
+language_codec, language_codec_small, language_codec_smoke = _recipes(
+    "language_codec", language.LanguageCodec, language.PUBLISHED, language.SMALL, width=16, blocks=1
+)
+wavtokenizer, wavtokenizer_small, wavtokenizer_smoke = _recipes(
+    "wavtokenizer", wav.WavTokenizer, wav.PUBLISHED, wav.SMALL, width=16, blocks=1
+)
