@@ -57,14 +57,22 @@ def _nearest(net: PatchNet, residual: Tensor, start: Start) -> Tensor:
 
 
 def _cheap(net: PatchNet, residual: Tensor, start: Start) -> Tensor:
+    return cheap(residual, start.rows, price_of(net, start.point))
+
+
+def price_of(net: PatchNet, point: Tensor) -> Tensor:
+    """Bits that a squared error of one symbol step is worth when rounding, [1, latents, 1, 1], at a rate point [1]."""
+    # A latent is a coordinate of the pixels in an orthonormal basis; the squared error counts as a mean over R, G and B.
+    return CAUTION * weight_of(net.config, point) / 3 / net.gain(point).square()
+
+
+def cheap(residual: Tensor, rows: Tensor, price: Tensor) -> Tensor:
     """Round, but to the integer nearer to zero where that saves more bits than its error is worth."""
     nearest = residual.round()
     lower = nearest - nearest.sign()
-    scale = SCALES[start.rows]
+    scale = SCALES[rows]
     saved = gaussian_bits(nearest, scale) - gaussian_bits(lower, scale)
     error = (residual - lower).square() - (residual - nearest).square()
-    # A latent is a coordinate of the pixels in an orthonormal basis; the squared error counts as a mean over R, G and B.
-    price = CAUTION * weight_of(net.config, start.point) / 3 / net.gain(start.point).square()
     return torch.where(saved > error * price, lower, nearest)
 
 

@@ -1,0 +1,181 @@
+"""image/slices: the transforms of image/patch with a context-rich entropy model, in slices of channels and two halves.
+
+After ELIC (uneven slices, checkerboard), MLIC++ and MLICv2 (context modules; see `context`). Means come from float networks
+and move with them by a hair; table rows come from integer networks on decoded integers alone, so symbols decode exactly
+everywhere. Tiles of a large picture are coded each for itself, without surroundings.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...bitstream.errors import Malformed
+from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
+from ...entropy.network import Network
+from .. import compact
+from ..blocks import pad_to
+from ..freezing import freeze
+from ..signals import Picture
+from . import refine
+from .alpha import traverse_alpha
+from .patch import SIDE_BOUND, SKIP, STEPS, PatchCodec, _under
+from .patch_net import NO_MARGIN, PATCH, Margin
+from .planes import split
+from .slices_net import FINE, MOST_ROW, SCORE_BOUND, RowInputs, SlicesConfig, SlicesNet
+from .tiles import Symbols
+
+TRAINING_ONLY = ("net.head.", "net.side_", "net.row_networks.")  # what `freeze` turns into integers
+MOST_CORRECTION = FINE * MOST_ROW
+
+
+class SlicesCodec(PatchCodec):
+    """The slices codec; see the module. It codes pictures once `freeze_rows` or loading has given it its integer parts."""
+
+    id: ClassVar[str] = "image/slices"
+    profile: ClassVar[int] = 1
+    Config: ClassVar[type] = SlicesConfig
+    Net: ClassVar[type] = SlicesNet
+
+    def __init__(self, config: SlicesConfig | None = None) -> None:
+        super().__init__(config)
+        self.row_networks: list[Network] = []
+        self.score_table: Tensor = self.net.score_table
+
+    @property
+    def halos(self) -> tuple[int, int]:
+        """None: attention over all of a picture has no halo, so tiles do without."""
+        return 0, 0
+
+    # Integers
+
+    def freeze_rows(self, side_tables: Tables, calibration: list[Tensor]) -> None:
+        """Make the integer parts from the trained float ones; other weights are rounded as they are stored.
+
+        Args:
+            side_tables: tables of z, `points` times `side` rows.
+            calibration: inputs of the network of every step as they come up, [N, channels, h, w].
+        """
+        net = self.net
+        weight, bias = (x.numpy(force=True) * FINE for x in (net.head.weight, net.head.bias))
+        self.head = IntegerLinear.freeze(weight, bias, SIDE_BOUND, 0, MOST_CORRECTION)
+        self.side_tables, self.score_table = side_tables, net.score_table
+        self.row_networks = [
+            freeze(
+                network, inputs, low=-MOST_CORRECTION, high=MOST_CORRECTION, resolution=FINE, input_bound=SCORE_BOUND
+            )
+            for network, inputs in zip(net.row_networks, calibration, strict=True)
+        ]
+        self._load(compact.unpack(self._floats()))
+
+    def _rows_of(self, place: int, state: RowInputs) -> np.ndarray:
+        """Table rows of all latents in the slice of a step, uint8 [own, h, w]: integers only."""
+        step = self.net.steps[place]
+        correction = self.row_networks[place](state.inputs(step)[0].numpy())
+        fine = state.base[0, step.channels].numpy() + correction
+        return np.clip((fine + FINE // 2) // FINE, 0, MOST_ROW).astype(np.uint8)
+
+    def traverse(
+        self, coder: Coder, size: tuple[int, int], index: int, alpha: bool, symbols: Symbols | None = None
+    ) -> Symbols:
+        """The order of the symbols of a picture of `size` (height, width) at rate index 0 .. 16 * (points - 1)."""
+        height, width = (-(-side // (2 * PATCH)) for side in size)
+        tables = np.arange(self.config.side) + self.config.side * round(index / STEPS)
+        shape = (self.config.side, height, width)
+        side = coder.code(symbols and symbols.side, self.side_tables.at(tables[:, None, None], shape))
+        if np.abs(side).max() > SIDE_BOUND:
+            raise Malformed(f"side information of {self.id} lies within {-SIDE_BOUND} .. {SIDE_BOUND}")
+        state = RowInputs(
+            self.config, self.score_table, torch.from_numpy(self.rows(side, index).astype(np.int32))[None]
+        )
+        residual = np.zeros((self.config.latents, 2 * height, 2 * width), np.int32)
+        for place, step in enumerate(self.net.steps):
+            rows, mask = self._rows_of(place, state), step.mask(2 * height, 2 * width).numpy()
+            given = None if symbols is None else symbols.residual[step.channels][mask]
+            residual[step.channels][mask] = coder.code(given, gaussian().at(rows[mask], skip=SKIP))
+            state.take(step, torch.from_numpy(rows)[None], torch.from_numpy(residual[step.channels])[None])
+        plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
+        return Symbols(side, residual, plane)
+
+    # Pixels to symbols and back
+
+    @torch.no_grad()
+    def analyse(self, picture: Picture, index: int, effort: int = 0, seed: int = 0) -> Symbols:
+        """Quantise a picture at a rate index; `effort` chooses symbols that cost less for what they show."""
+        colour, alpha = split(picture)
+        pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
+        point = torch.tensor([index / STEPS])
+        y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
+        z = self.net.hyper(y).round().clamp(-SIDE_BOUND, SIDE_BOUND)
+        quantiser = Quantiser(self.net, y, z, point, effort)
+        symbols = self.traverse(quantiser, pixels.shape[-2:], index, False)
+        return Symbols(symbols.side, symbols.residual, alpha)
+
+    @torch.inference_mode()
+    def synthesise(self, symbols: Symbols, size: tuple[int, int], index: int, margin: Margin = NO_MARGIN) -> Tensor:
+        """RGB uint8 [height, width, 3] of symbols; the margin is always empty."""
+        z, residual = (torch.from_numpy(part).float()[None] for part in (symbols.side, symbols.residual))
+        y = self.net.decoded(z, residual).contiguous(memory_format=torch.channels_last)
+        pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
+        pixels = (pixels + 127.5).round().clamp(0, 255).to(torch.uint8)
+        return pixels[0, :, : size[0], : size[1]].permute(1, 2, 0)
+
+    # Weights
+
+    def _floats(self) -> dict[str, Tensor]:
+        state = self.net.state_dict(prefix="net.")
+        state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
+        return compact.pack(state, compact.large(state))
+
+    def _load(self, floats: dict[str, Tensor]) -> None:
+        own = self.net.state_dict(prefix="net.")
+        kept = {name: own[name] if name.startswith(TRAINING_ONLY) else floats[name] for name in own}
+        self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
+
+    def export_state(self) -> dict[str, Tensor]:
+        """All tensors as they are stored: large matrices in 8 bits, integer parts under `head.`, `tables.` and `rows.`."""
+        state = self._floats() | {"scores": self.score_table}
+        parts = [("head.", self.head), ("tables.", self.side_tables)]
+        parts += [(f"rows.{place}.", network) for place, network in enumerate(self.row_networks)]
+        for prefix, part in parts:
+            state |= {prefix + name: torch.from_numpy(np.array(value)) for name, value in part.state().items()}
+        return state
+
+    def import_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `export_state`."""
+        self._load(compact.unpack({name: value for name, value in state.items() if name.startswith("net.")}))
+        part = {name: value.numpy() for name, value in state.items()}
+        self.head = IntegerLinear.from_state(_under("head.", part))
+        self.side_tables = Tables.from_state(_under("tables.", part))
+        self.score_table = state["scores"]
+        self.row_networks = [Network.from_state(_under(f"rows.{n}.", part)) for n in range(len(self.net.steps))]
+
+
+class Quantiser:
+    """A coder that chooses the symbols: z as given, then residuals of latents from the means known at each step."""
+
+    def __init__(self, net: SlicesNet, y: Tensor, z: Tensor, point: Tensor, effort: int) -> None:
+        self.net, self.y, self.z, self.effort = net, y, z, effort
+        self.price = refine.price_of(net, point)
+        self.walk = net.walk(z)
+        self.place = -1
+
+    def code(self, symbols: np.ndarray | None, model: Model) -> np.ndarray:
+        """The symbols of the next call of `traverse`; `symbols` is ignored."""
+        self.place += 1
+        if not self.place:
+            return self.z[0].numpy().astype(np.int32)
+        step = self.net.steps[self.place - 1]
+        means, mask = self.walk.means(step), step.mask(*self.y.shape[-2:])
+        left = (self.y[:, step.channels] - means)[0][mask]
+        rows = torch.from_numpy(model.rows.astype(np.int64))
+        if self.effort >= refine.ROUNDING:
+            chosen = refine.cheap(left, rows, self.price[0, step.channels].expand(mask.shape)[mask])
+        else:
+            chosen = left.round()
+        chosen = chosen * (rows >= model.skip)
+        residual = torch.zeros_like(means)
+        residual[0][mask] = chosen
+        self.walk.take(step, means, residual)
+        return chosen.numpy().astype(np.int32)
