@@ -65,7 +65,7 @@ class Coder:
 
     def _code_dense(self, symbols: np.ndarray | None, model: Dense) -> np.ndarray:
         """`code` where every symbol has a distribution of its own: array order, no escapes."""
-        given, count = self._given(symbols, model), model.frequencies.shape[-1]
+        given, count = self._given(symbols, model), model.count
         classes = None if given is None else given - model.first
         if classes is not None and classes.size and (classes.min() < 0 or classes.max() >= count):
             raise ValueError("a symbol lies outside its distribution")

@@ -23,6 +23,11 @@ class Dense:
         return self.frequencies.shape[:-1]
 
     @property
+    def count(self) -> int:
+        """Classes of each distribution."""
+        return self.frequencies.shape[-1]
+
+    @property
     def weights(self) -> np.ndarray:
         """What the entropy coder is handed, float64 [symbols, n]: frequencies less the one that it adds itself."""
         weights = self.frequencies.reshape(-1, self.frequencies.shape[-1]) - 1
