@@ -10,7 +10,13 @@ from ..bitstream.errors import Malformed, UnknownCodec
 
 CODECS: Mapping[str, str] = {
     "image/patch": "image.patch:PatchCodec",
+    "image/overfit": "image.overfit:OverfitCodec",
+    "image/slices": "image.slices:SlicesCodec",
     "audio/mdct-rvq": "audio.mdct_rvq:MdctRvqCodec",
+    "audio/seanet-rvq": "audio.seanet_rvq:SeanetRvqCodec",
+    "audio/hifi-codec": "audio.hifi_codec:HifiCodec",
+    "audio/language-codec": "audio.language_codec:LanguageCodec",
+    "audio/wavtokenizer": "audio.wavtokenizer:WavTokenizer",
     "video/hnerv": "video.hnerv:HnervCodec",
 }
 DEFAULTS: Mapping[str, str] = {"image": "image/patch", "audio": "audio/mdct-rvq", "video": "video/hnerv"}

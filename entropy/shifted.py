@@ -6,6 +6,7 @@ lies outside, so that symbols of different rows go through the coder in one call
 
 from decimal import Decimal, localcontext
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def _frequencies() -> np.ndarray:
         for fraction in range(FRACTIONS):
             edges = [(FIRST + k) * FRACTIONS - FRACTIONS // 2 - fraction for k in range(CLASSES)]
             below = [tail[-t] if t < 0 else (2 << BITS) - tail[t] for t in edges]
-            masses = [right - left for left, right in zip(below[:-1], below[1:], strict=True)]
+            masses = [right - left for left, right in pairwise(below)]
             masses.append(below[0] + (2 << BITS) - below[-1])
             row = [1 + (mass * (TOTAL - CLASSES) >> (BITS + 1)) for mass in masses]
             row[max(range(CLASSES), key=row.__getitem__)] += TOTAL - sum(row)

@@ -86,6 +86,8 @@ def visit(
     planes = len(taps) + (0 if extra is None else len(extra))
     for wave in range(known.number):
         top, end = known.span(wave)
+        if end <= top:
+            continue  # narrow blocks have wavefronts without places
         contexts = np.empty((planes, end - top, shape[0]))
         for number, ((row, _), lag) in enumerate(zip(taps, lags, strict=True)):
             contexts[number] = known.memory[0, known.before + wave - lag, above + row + top : above + row + end]

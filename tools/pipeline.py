@@ -47,7 +47,7 @@ def encode(
     for number, ((codec, part, choice), (track, plan)) in enumerate(zip(parts, opened, strict=True)):
         for item in codec.encode_units(part, track, plan, number, choice):
             writer.item(item)
-            count += 1
+            count += isinstance(item, Unit)
     tiled = count > 1 and isinstance(opened[0][0].media, ImageMedia)
     writer.finish(index=tiled)
 

@@ -22,6 +22,12 @@ def members(folder: Path) -> Iterator[tuple[str, bytes]]:
                     yield member.name, tar.extractfile(member).read()
 
 
+def decoded(folder: Path) -> Iterator[np.ndarray]:
+    """The pictures of a folder of tar shards one after the other, uint8 [H, W, 3]."""
+    for _, content in members(folder):
+        yield np.array(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
 def pictures(folder: Path, threads: int = 2) -> list[np.ndarray]:
     """All pictures of a folder of tar shards as uint8 [H, W, 3]."""
 

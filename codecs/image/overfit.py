@@ -1,0 +1,232 @@
+"""image/overfit: latent grids and networks fitted to one picture, all of which the file carries.
+
+After Cool-Chic (Ladune et al. 2023, 2024) and C3 (Kim et al. 2024): seven integer grids, an up-sampler, a synthesis and an
+autoregressive entropy network in integers, coded in wavefronts. The fit starts from learned networks and an analysis.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...bitstream import ImageMedia, SampleFormat, Track, Unit, Weights, varint
+from ...bitstream.errors import Malformed
+from ...entropy import Decoder, Encoder
+from ..base import LEAST_TILE, Codec, Options, verify
+from ..signals import Picture
+from .overfit_fit import Fit, Recipe, fit, synthesise
+from .overfit_net import CUBIC, PRESETS, fresh, widened
+from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
+from .overfit_symbols import Symbols, combined, pack, traverse, unpack
+from .planes import format_of, join, split
+
+STEPS = (60, 100, 180, 300, 500, 800, 1200, 2000, 3500, 6000, 10000)  # by effort
+WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
+TILE = 1024  # pixels a side of the tiles of larger ones
+WORK = 400  # bytes for each pixel of a tile while it is decoded
+LARGE, LARGE_FROM = "hop", 8  # preset of high efforts
+NAMES = tuple(PRESETS)
+STARTED = 0x80  # set in the first parameter where the networks are a difference to learned ones
+
+
+@dataclass(frozen=True)
+class OverfitConfig:
+    """preset: decoder cost, one of PRESETS; start: whether fits begin from learned networks."""
+
+    preset: str = "mop"
+    start: bool = True
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"no preset is called {self.preset}; there are {', '.join(PRESETS)}")
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the header of a track says: preset, whether there are learned networks, quality, side of the tiles or 0."""
+
+    preset: str
+    start: bool
+    quality: int
+    tile: int
+
+    def pack(self) -> bytes:
+        """The parameters of a track."""
+        first = NAMES.index(self.preset) | (STARTED if self.start else 0)
+        return bytes([first, self.quality]) + (varint.encode(self.tile) if self.tile else b"")
+
+
+class OverfitCodec(Codec):
+    """The codec of the module."""
+
+    id: ClassVar[str] = "image/overfit"
+    kind: ClassVar[str] = "image"
+    profile: ClassVar[int] = 1
+    Config: ClassVar[type] = OverfitConfig
+
+    def __init__(self, config: OverfitConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or OverfitConfig()
+        self.learned: dict[str, np.ndarray] = {}
+        if self.config.start:
+            self.analysis, self.sets = Analysis(), Sets(PRESETS[self.config.preset])
+
+    # Where a fit begins
+
+    def freeze(self) -> None:
+        """Round the learned networks to the integers that ship, the analysis to half precision."""
+        self.learned = self.sets.integers()
+        with torch.no_grad():
+            for parameter in self.analysis.parameters():
+                parameter.copy_(parameter.half().float())
+
+    def origin(self, parameters: Parameters) -> dict[str, np.ndarray]:
+        """What the coded networks are a difference to, float64 and exact; raises Malformed where it is not at hand."""
+        layout = PRESETS[parameters.preset]
+        if not parameters.start:
+            zero = {name: np.zeros(shape) for name, shape in layout.shapes().items()}
+            return zero | {"up": np.tile(CUBIC, (len(zero["up"]), 1))}
+        own = PRESETS[self.config.preset]
+        if not self.learned or not own.fits(layout):
+            raise Malformed(
+                f"there are no learned networks of the preset {parameters.preset} that the picture begins with"
+            )
+        sets = {name: between(value, parameters.quality) for name, value in self.learned.items()}
+        return {name: np.ldexp(value, unit(name)) for name, value in own.grown(sets, layout).items()}
+
+    def begin(self, pixels: Tensor, parameters: Parameters, recipe: Recipe) -> Fit:
+        """A fit of pixels float [1, 3, H, W] at its start."""
+        layout = PRESETS[parameters.preset]
+        origin = {name: torch.from_numpy(value).float() for name, value in self.origin(parameters).items()}
+        random = fresh(layout, torch.Generator().manual_seed(recipe.seed))
+        if not parameters.start:
+            return Fit(pixels, layout, recipe, random, None, origin)
+        with torch.no_grad():
+            grids = self.analysis(pixels, float(parameters.quality))
+        start = widened(origin, random, PRESETS[self.config.preset])
+        return Fit(pixels, layout, recipe, start, torch.cat([grid.reshape(-1) for grid in grids]), origin)
+
+    # The protocol
+
+    def open(self, signal: Picture, options: Options) -> tuple[Track, Parameters]:
+        """Header of a picture; the plan is what it says."""
+        height, width = signal.pixels.shape[:2]
+        tile = options.tile or (TILE if height * width > WHOLE else 0)
+        tile = tile if tile < max(height, width) else 0
+        preset = LARGE if options.effort >= LARGE_FROM and self.config.preset == "mop" else self.config.preset
+        parameters = Parameters(preset, self.config.start, round(options.quality), tile)
+        media = ImageMedia(width, height, format_of(signal), None)
+        return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), parameters
+
+    def parse(self, track: Track) -> Parameters:
+        """The parameters of a track; raises Malformed."""
+        data, media, tile = track.parameters, track.media, 0
+        if not isinstance(media, ImageMedia) or len(data) < 2 or data[1] > 100 or data[0] & ~STARTED >= len(NAMES):
+            raise Malformed(f"the parameters of {self.id} are a preset and a quality up to 100")
+        if len(data) > 2:
+            tile, end = varint.decode(data, 2)
+            if end != len(data) or not LEAST_TILE <= tile < max(media.height, media.width):
+                raise Malformed(
+                    f"the tiles of a picture have sides of {LEAST_TILE} pixels up to less than the picture's"
+                )
+        return Parameters(NAMES[data[0] & ~STARTED], bool(data[0] & STARTED), data[1], tile)
+
+    def encode_units(
+        self, signal: Picture, track: Track, plan: Parameters, number: int, options: Options
+    ) -> Iterator[Weights | Unit]:
+        """For every tile its networks and its latents."""
+        places = tiles(track.media.height, track.media.width, plan.tile)
+        for index, place in enumerate(places):
+            yield from self._encode(Picture(signal.pixels[place]), plan, number, options, (index, len(places)))
+
+    def _encode(
+        self, picture: Picture, plan: Parameters, number: int, options: Options, tile: tuple[int, int]
+    ) -> Iterator[Weights | Unit]:
+        colour, alpha = split(picture)
+        pixels = torch.from_numpy(colour).permute(2, 0, 1)[None].float() / 255
+        recipe = Recipe(STEPS[options.effort], lagrangian(options.quality), gain(plan.quality), seed=options.seed)
+        index, count = tile
+
+        def progress(fraction: float, text: str) -> None:
+            options.progress((index + fraction) / count, text)
+
+        seconds = None if options.seconds is None else options.seconds / count
+        done = fit(self.begin(pixels, plan, recipe), seconds, progress)
+        levels, exponents, grids = done.result()
+        layout = PRESETS[plan.preset]
+        weights, _ = combined(levels, exponents, self.origin(plan), layout)
+        yield pack(levels, exponents, layout, number)
+        coder = Encoder()
+        traverse(coder, colour.shape[:2], layout, weights, alpha is not None, Symbols(grids, alpha))
+        yield Unit(number, (coder.finish(),), None, last=index == count - 1, key=True, check=coder.check)
+
+    def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Picture:
+        """The picture of a track; raises Malformed, Damaged or SymbolMismatch."""
+        parameters, form = self.parse(track), track.media.sample_format
+        pixels = np.zeros((track.media.height, track.media.width, form.planes + form.alpha), np.uint8)
+        items = iter(items)
+        for place in tiles(track.media.height, track.media.width, parameters.tile):
+            networks, latents = next(items, None), next(items, None)
+            if not isinstance(networks, Weights) or not isinstance(latents, Unit) or len(latents.streams) != 1:
+                raise Malformed(f"a picture of {self.id} is networks and a unit with one stream for every tile")
+            pixels[place] = self._decode(networks, latents, parameters, form, pixels[place].shape[:2])
+        if next(items, None) is not None:
+            raise Malformed("there are more tiles than the picture has")
+        return Picture(pixels)
+
+    def _decode(
+        self, networks: Weights, latents: Unit, parameters: Parameters, form: SampleFormat, size: tuple[int, int]
+    ) -> np.ndarray:
+        """The pixels of one tile, uint8 [height, width, planes]."""
+        layout = PRESETS[parameters.preset]
+        integers, floats = combined(*unpack(networks, layout), self.origin(parameters), layout)
+        coder = Decoder(latents.streams[0])
+        symbols = traverse(coder, size, layout, integers, form.alpha)
+        verify(latents.check, coder.check)
+        coder.finish()
+        tensors = {name: torch.from_numpy(value) for name, value in floats.items()}
+        with torch.inference_mode():
+            grids = [torch.from_numpy(grid.astype(np.float32))[None] for grid in symbols.grids]
+            colour = synthesise(grids, tensors, gain(parameters.quality))
+            colour = colour.nan_to_num().mul(255).round().clamp(0, 255).byte()[0].permute(1, 2, 0).numpy()
+        return join(colour, symbols.alpha, form.planes == 1).pixels
+
+    def memory(self, track: Track) -> int:
+        """Bytes for the pixels and one tile at work."""
+        parameters, media = self.parse(track), track.media
+        height, width = (min(side, parameters.tile or side) for side in (media.height, media.width))
+        return 4 * media.height * media.width + WORK * height * width + (64 << 20)
+
+    # Weights
+
+    def export_state(self) -> dict[str, Tensor]:
+        """The analysis in half precision and the learned networks as integers."""
+        if not self.config.start:
+            return {}
+        state = {name: value.half() for name, value in self.analysis.state_dict(prefix="analysis.").items()}
+        return state | {f"learned.{name}": torch.from_numpy(value) for name, value in self.learned.items()}
+
+    def import_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `export_state`."""
+        if self.config.start:
+            own = self.analysis.state_dict(prefix="analysis.")
+            self.analysis.load_state_dict({name.removeprefix("analysis."): state[name].float() for name in own})
+            self.learned = {name: state[f"learned.{name}"].numpy() for name in self.sets.names}
+
+    def decoder_state(self) -> dict[str, Tensor]:
+        """The learned networks; nothing where the file carries its networks whole."""
+        return {name: value for name, value in self.export_state().items() if name.startswith("learned.")}
+
+
+def tiles(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of the tiles of a picture in raster order; one where `side` is 0."""
+    if not side:
+        return [(slice(0, height), slice(0, width))]
+    edges = []
+    for length in (height, width):
+        count = -(-length // side)
+        edges.append([slice(length * i // count, length * (i + 1) // count) for i in range(count)])
+    return [(rows, columns) for rows in edges[0] for columns in edges[1]]

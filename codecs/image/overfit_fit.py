@@ -1,0 +1,244 @@
+"""Fitting image/overfit to one picture: latent grids and networks by gradient descent on error plus lambda times bits.
+
+Cool-Chic (Ladune et al. 2023, 2024) and C3 (Kim et al. 2024): soft rounding that hardens and noise that shrinks, then hard
+rounding. The networks may start from learned ones; then only their difference costs bits.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..optim import cosine
+from .overfit_net import GRIDS, Layout, Rise, features, rise, sizes, to_blocks
+from .overfit_rate import GridBits, Mix
+
+# Groups of tensors that share a step, a power of two: the first choice of its exponent and those that a search tries.
+GROUPS = (("arm.w", "arm.v"), ("arm.b",), ("up",), ("syn.w", "syn.v"), ("syn.b",), ("conv",))
+EXPONENTS = (-5, -4, -7, -6, -7, -7)
+TRIED = 2  # exponents to each side of the first choice
+REPORT_EVERY = 0.25  # seconds
+RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
+FINEST = -8  # of the entropy network
+HARD = 0.75  # share of the schedule after which latents and weights are rounded
+ARM = ("arm.w1", "arm.w2", "arm.w3", "arm.v", "arm.b1", "arm.b2", "arm.b3")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how hard to fit.
+
+    steps: of the optimiser; lagrangian: weight of a bit per pixel against the squared error of pixels in 0..1;
+    gain: what a latent of 1 means to the synthesis; lr of latents and of networks at their peak; temperature and noise of
+    the rounding at the start and when it hardens.
+    """
+
+    steps: int
+    lagrangian: float
+    gain: float
+    lr: float = 0.12
+    lr_net: float = 0.01
+    temperature: tuple[float, float] = (0.35, 0.1)
+    noise: tuple[float, float] = (0.22, 0.12)
+    seed: int = 0
+
+
+def group_of(name: str) -> int:
+    """Number of the group of a tensor."""
+    return next(number for number, prefixes in enumerate(GROUPS) if name.startswith(prefixes))
+
+
+def bits_of(grids: list[Tensor], tensors: dict[str, Tensor], learn: bool = False) -> list[Tensor]:
+    """Estimated bits of every grid, float [B, h, w] each."""
+    weights, bits = [tensors[name] for name in ARM], []
+    for level, grid in enumerate(grids):
+        seen = to_blocks(features(grids, level)).flatten(1, 2)
+        blocks = to_blocks(grid).flatten(0, 1)
+        valid = to_blocks(torch.ones_like(grid)).flatten(0, 1)
+        valid = None if blocks.numel() == grid.numel() else valid
+        bits.append(GridBits.apply(blocks, seen, valid, level, learn, *weights))
+    return bits
+
+
+def synthesise(grids: list[Tensor], tensors: dict[str, Tensor], gain: float, learn: bool = False) -> Tensor:
+    """The picture of grids: float [B, 3, H, W], about 0..1."""
+    scaled = [grid * gain for grid in grids]
+    x = rise(scaled, tensors["up"]) if learn else Rise.apply(tensors["up"].detach(), *scaled)
+    batch, _, height, width = x.shape
+    flat = x.permute(0, 2, 3, 1).reshape(-1, GRIDS)
+    x = Mix.apply(flat, *(tensors[f"syn.{name}"] for name in ("w1", "w2", "v", "b1", "b2")))
+    x = x.view(batch, height, width, 3).permute(0, 3, 1, 2)
+    convs = sum(name.startswith("conv.w") for name in tensors)
+    for number in range(convs):
+        around = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        x = x + F.conv2d(around, tensors[f"conv.w{number}"], tensors[f"conv.b{number}"])
+        if number + 1 < convs:
+            x = x.relu()
+    return x
+
+
+def soften(y: Tensor, temperature: float) -> Tensor:
+    """Soft rounding: the identity at high temperatures, rounding at low ones (Agustsson and Theis 2020)."""
+    base = torch.floor(y.detach()) + 0.5
+    return base + torch.tanh((y - base) / temperature) * (0.5 / math.tanh(0.5 / temperature))
+
+
+class Fit:
+    """One fit, advanced step by step.
+
+    pixels: float [1, 3, H, W], 0..1; start: networks to begin from and to code the difference to; latents: first values of
+    all grids, flat, finest first, or None for zeros; origin: what the coded differences are relative to.
+    """
+
+    def __init__(
+        self,
+        pixels: Tensor,
+        layout: Layout,
+        recipe: Recipe,
+        start: dict[str, Tensor],
+        latents: Tensor | None = None,
+        origin: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.pixels, self.layout, self.recipe = pixels, layout, recipe
+        self.shapes = sizes(*pixels.shape[2:])
+        count = sum(h * w for h, w in self.shapes)
+        self.latents = (torch.zeros(count) if latents is None else latents.clone()).requires_grad_()
+        self.tensors = {name: value.clone().requires_grad_() for name, value in start.items()}
+        self.origin = origin or {name: torch.zeros_like(value) for name, value in start.items()}
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        learned = [value for name, value in self.tensors.items() if name != "up"]
+        self.movers = [
+            (torch.optim.Adam([self.latents], betas=(0.9, 0.99), fused=True), recipe.lr),
+            (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
+        ]
+        self.exponents, self.settled = list(EXPONENTS), False
+        self.rate = recipe.lagrangian / pixels[0, 0].numel()
+        self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
+
+    def grids(self, flat: Tensor) -> list[Tensor]:
+        """Flat latents as grids float [1, h, w]."""
+        parts = flat.split([h * w for h, w in self.shapes])
+        return [part.view(1, h, w) for part, (h, w) in zip(parts, self.shapes, strict=True)]
+
+    def quantised(self, fraction: float) -> Tensor:
+        """Latents as the networks see them at this point of the schedule."""
+        share = min(1.0, fraction / HARD)
+        if share >= 1:
+            return self.latents + (self.latents.round() - self.latents).detach()
+        low, high = self.recipe.temperature
+        temperature = low * (high / low) ** share
+        low, high = self.recipe.noise
+        noise = torch.randn(self.latents.shape, generator=self.generator) * (low + (high - low) * share)
+        return soften(soften(self.latents, temperature) + noise, temperature)
+
+    def levels(self, name: str) -> Tensor:
+        """A tensor's difference to its origin in steps, rounded."""
+        step = 2.0 ** self.exponents[group_of(name)]
+        return ((self.tensors[name].detach() - self.origin[name]) / step).round()
+
+    def networks(self, hard: bool) -> dict[str, Tensor]:
+        """The networks, rounded straight through where `hard`."""
+        if not hard:
+            return self.tensors
+        found = {}
+        for name, value in self.tensors.items():
+            rounded = self.origin[name] + self.levels(name) * 2.0 ** self.exponents[group_of(name)]
+            found[name] = value + (rounded - value).detach()
+        return found
+
+    def weight_bits(self) -> Tensor:
+        """About what the networks cost: Laplace distributed levels, one scale for each group."""
+        sums, counts = [torch.zeros(()) for _ in GROUPS], [0] * len(GROUPS)
+        for name, value in self.tensors.items():
+            group = group_of(name)
+            sums[group] = sums[group] + (value - self.origin[name]).abs().sum() * 2.0 ** -self.exponents[group]
+            counts[group] += value.numel()
+        means = [total / count for total, count in zip(sums, counts, strict=True)]
+        return sum(count * torch.log2(1 + 2 * math.e * mean) for count, mean in zip(counts, means, strict=True))
+
+    @torch.no_grad()
+    def choose_steps(self) -> None:
+        """Take for each group of weights the step that costs least in error and bits, the others as they are."""
+        grids = self.grids(self.latents.round())
+        for group, first in enumerate(EXPONENTS):
+            costs = {}
+            for exponent in range(first - TRIED, first + TRIED + 1):
+                if GROUPS[group][0].startswith("arm") and exponent < FINEST:
+                    continue
+                self.exponents[group] = exponent
+                tensors = self.networks(True)
+                bits = self.weight_bits()
+                if GROUPS[group][0].startswith("arm"):
+                    costs[exponent] = float(self.rate * (bits + sum(bits_of(grids, tensors))))
+                else:
+                    error = (synthesise(grids, tensors, self.recipe.gain) - self.pixels).square().mean()
+                    costs[exponent] = float(self.rate * bits + error)
+            self.exponents[group] = min(costs, key=costs.__getitem__)
+
+    def factor(self, fraction: float) -> float:
+        """Of the learning rates: half a cosine down to a tenth, then, with everything rounded, down to nothing."""
+        if fraction < HARD:
+            return 0.1 + 0.9 * cosine(fraction / HARD, 0.03)
+        return 0.1 * (1 - fraction) / (1 - HARD)
+
+    def advance(self, fraction: float) -> None:
+        """One step at `fraction` (0..1) of the schedule."""
+        hard = fraction >= HARD
+        if hard and not self.settled:
+            self.choose_steps()
+            self.settled = True
+        for mover, lr in self.movers:
+            mover.param_groups[0]["lr"] = lr * self.factor(fraction)
+            mover.zero_grad()
+        grids, tensors = self.grids(self.quantised(fraction)), self.networks(hard)
+        bits, extra = sum(bits_of(grids, tensors, True)), self.weight_bits()
+        error = (synthesise(grids, tensors, self.recipe.gain) - self.pixels).square().mean()
+        (error + self.rate * (bits + extra)).backward()
+        for mover, _ in self.movers:
+            mover.step()
+        self.done += 1
+        self.bits, self.net_bits, self.error = float(bits.detach()), float(extra.detach()), float(error.detach())
+
+    @torch.no_grad()
+    def measure(self) -> tuple[float, float, float]:
+        """Bits of latents, bits of networks (both estimated) and squared error of what would be written now."""
+        grids, tensors = self.grids(self.latents.round()), self.networks(True)
+        bits = float(sum(bits_of(grids, tensors)))
+        pixels = synthesise(grids, tensors, self.recipe.gain).mul(255).round().clamp(0, 255) / 255
+        return bits, float(self.weight_bits()), float((pixels - self.pixels).square().mean())
+
+    def result(self) -> tuple[dict[str, np.ndarray], list[int], list[np.ndarray]]:
+        """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
+        if not self.settled:
+            self.choose_steps()
+        levels = {name: self.levels(name).numpy().astype(np.int64) for name in self.tensors}
+        grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.latents.detach().round())]
+        return levels, list(self.exponents), grids
+
+
+def fit(work: Fit, seconds: float | None, progress: Callable[[float, str], None]) -> Fit:
+    """Carry a fit through its steps, or through a time budget; an interrupt ends it with what it has come to.
+
+    `progress` is told the fraction done, bits per pixel and PSNR.
+    """
+    began = told = time.monotonic()
+    pixels, fraction = work.pixels[0, 0].numel(), 0.0
+    try:
+        while fraction < 1:
+            work.advance(fraction)
+            now = time.monotonic()
+            fraction = work.done / work.recipe.steps
+            if seconds is not None:
+                fraction = (now - began) / max(1e-3, seconds * (1 - RESERVE))
+            if now - told > REPORT_EVERY or fraction >= 1:
+                told = now
+                rate = (work.bits + work.net_bits) / pixels
+                progress(min(fraction, 1.0), f"{rate:.3f} bpp, {-10 * math.log10(max(work.error, 1e-10)):.2f} dB")
+    except KeyboardInterrupt:
+        progress(fraction, "interrupted: writing what there is")
+    return work

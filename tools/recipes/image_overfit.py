@@ -1,0 +1,134 @@
+"""Training of where image/overfit begins: networks for five rate points and an analysis, jointly on many pictures.
+
+python -m triptych.tools.train image_overfit.default --data DATA --out runs/image-overfit --precision float32 --export weights
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+
+from ...codecs.image.overfit import OverfitCodec, OverfitConfig
+from ...codecs.image.overfit_fit import bits_of, soften, synthesise
+from ...codecs.image.overfit_start import POINTS, gain, lagrangian
+from ..train import Recipe
+from .image_patch import DATA, _middle
+from .packs import decoded
+
+PICTURES = 150
+
+
+def default() -> Recipe:
+    """Networks of the preset `mop`, crops of 128x128."""
+    return Recipe(
+        name="image_overfit.default",
+        make=lambda: OverfitCodec(OverfitConfig()),
+        task=lambda: OverfitTask(crop=128),
+        steps=4000,
+        batch=6,
+        lr=3e-3,
+        warmup=100,
+        ema=0.998,
+        validate_every=1000,
+        save_every=500,
+        data=DATA,
+    )
+
+
+def smoke() -> Recipe:
+    """A few steps, for tests."""
+    return Recipe(
+        name="image_overfit.smoke",
+        make=lambda: OverfitCodec(OverfitConfig("lop")),
+        task=lambda: OverfitTask(crop=32, most=8),
+        steps=12,
+        batch=2,
+        lr=3e-3,
+        warmup=2,
+        validate_every=10,
+        save_every=10,
+    )
+
+
+class OverfitTask:
+    """Pictures in memory, random crops; error plus lambda times bits at one random quality a step."""
+
+    def __init__(self, crop: int, most: int = PICTURES) -> None:
+        self.crop, self.most = crop, most
+
+    def load(self, data: Path, generator: Generator) -> None:
+        """The first pictures of `train/images`; every 30th is kept for validation, its centre only."""
+        found = islice(decoded(data / "train" / "images"), self.most)
+        found = [p for p in found if min(p.shape[:2]) >= self.crop]
+        self.pictures = [p for i, p in enumerate(found) if i % 30]
+        self.held = [_middle(p, 256) for p in found[::30]]
+
+    def start(self, codec: OverfitCodec, generator: Generator) -> None:
+        """Nothing: the networks begin at random."""
+
+    def batch(self, size: int, generator: Generator) -> Tensor:
+        """Random crops, half of them reduced by two, mirrored at random: uint8 [size, 3, crop, crop]."""
+        crops = []
+        for _ in range(size):
+            u = torch.rand(5, generator=generator).tolist()
+            picture = self.pictures[int(u[0] * len(self.pictures))]
+            scale = 2 if u[4] < 0.5 and min(picture.shape[:2]) >= 2 * self.crop else 1
+            side = self.crop * scale
+            top, left = (int(v * (n - side + 1)) for v, n in zip(u[1:3], picture.shape, strict=False))
+            crop = picture[top : top + side, left : left + side]
+            if scale == 2:
+                crop = crop.reshape(self.crop, 2, self.crop, 2, 3).mean((1, 3)).round().astype(np.uint8)
+            crops.append(crop[:, ::-1] if u[3] < 0.5 else crop)
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+
+    def losses(self, codec: OverfitCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+        """One quality a step, so that all crops share one set of networks."""
+        quality = 100 * float(torch.rand((), generator=generator))
+        pixels = batch.float() / 255
+        temperature = 0.35 * (0.12 / 0.35) ** progress
+        soft = []
+        for grid in codec.analysis(pixels, quality):
+            noise = torch.randn(grid.shape, generator=generator) * (0.2 - 0.06 * progress)
+            soft.append(soften(soften(grid, temperature) + noise, temperature))
+        return self._loss(soft, codec.sets.at(quality), pixels, quality)
+
+    def _loss(
+        self, grids: list[Tensor], tensors: dict[str, Tensor], pixels: Tensor, quality: float
+    ) -> dict[str, Tensor]:
+        weight = lagrangian(quality)
+        bits = sum(bits_of(grids, tensors, torch.is_grad_enabled())) / pixels[:, 0].numel()
+        error = (synthesise(grids, tensors, gain(quality), torch.is_grad_enabled()) - pixels).square().mean()
+        # Divided by a power of lambda so that all rates count alike.
+        return {"loss": (error + weight * bits) / weight**0.8, "bpp": bits, "mse": error}
+
+    def validate(self, codec: OverfitCodec) -> dict[str, float]:
+        """Bits per pixel, PSNR and loss at the rate points, latents rounded."""
+        figures: dict[str, float] = {"loss": 0.0}
+        for point in range(POINTS):
+            quality, sums = 100 * point / (POINTS - 1), np.zeros(3)
+            for picture in self.held:
+                pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+                grids = [grid.round() for grid in codec.analysis(pixels, quality)]
+                found = self._loss(grids, codec.sets.at(quality), pixels, quality)
+                sums += [float(found[name]) for name in ("loss", "bpp", "mse")]
+            loss, bpp, mse = sums / len(self.held)
+            figures |= {f"bpp{point}": bpp, f"psnr{point}": -10 * np.log10(mse)}
+            figures["loss"] += loss / POINTS
+        return figures
+
+    def sample(self, codec: OverfitCodec, folder: Path, step: int) -> None:
+        """The first validation picture at three rates beside the original."""
+        pixels = torch.from_numpy(self.held[0]).permute(2, 0, 1)[None].float() / 255
+        columns = [pixels]
+        for quality in (10.0, 50.0, 90.0):
+            grids = [grid.round() for grid in codec.analysis(pixels, quality)]
+            columns.append(synthesise(grids, codec.sets.at(quality), gain(quality)))
+        strip = torch.cat(columns, 3)[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).byte().numpy()
+        Image.fromarray(strip).save(folder / "sample.png")
+
+    def finish(self, codec: OverfitCodec) -> None:
+        """Round the networks to the integers that ship."""
+        codec.freeze()
