@@ -8,12 +8,14 @@ import hashlib
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from makers import photo, speech, tiny_mdct_rvq, tiny_patch
 from PIL import Image
+from tiny_audio import SYSTEMS, tiny_system
 
 from triptych import weights
 from triptych.codecs.base import Codec, Options
@@ -44,6 +46,14 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
         Options(quality=45, tile=64),
     ),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
+    **{
+        name: (
+            partial(tiny_system, name),
+            lambda: Sound(speech(7001, channels=2, rate=8000), 8000),
+            Options(quality=60),
+        )
+        for name in SYSTEMS
+    },
     "video-hnerv": (HnervCodec, film, Options(quality=50, effort=0)),
 }
 

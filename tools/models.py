@@ -80,8 +80,15 @@ def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
         return outside.load(name, level)
     codec = cls()
     if next(codec.parameters(), None) is not None:
-        raise WrongModel(f"no weights of {name} are installed")
+        raise WrongModel(f"no weights of {name} are installed{_remedy(codec)}")
     return codec.eval()
+
+
+def _remedy(codec: Codec) -> str:
+    """What to do where a codec comes without weights and says how to train it."""
+    recipe = getattr(codec, "recipe", "")
+    command = f"python -m triptych.tools.train {recipe} --data DATA --out RUN --export FOLDER"
+    return f"; give a weights file with --weights, or train one: {command}" if recipe else ""
 
 
 @lru_cache(maxsize=4)

@@ -26,7 +26,7 @@ from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .resample import clean, resample
 from .streaming import StreamDecoder, StreamEncoder
 
-PARAMETERS = struct.Struct("<BH")  # codebooks, frames a unit
+PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded (0: static tables), frames a unit
 TRAINING_ONLY = (".counts", ".sums")  # ends of the names of what only a training needs
 RESOLUTION = 256  # of counts, of which every code has one more than was seen
 
@@ -104,6 +104,7 @@ class WaveformCodec(Codec):
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = WaveformConfig
     config: WaveformConfig
+    recipe: ClassVar[str] = ""  # that trains it
 
     def __init__(self, config: WaveformConfig | None = None) -> None:
         super().__init__()
@@ -181,7 +182,7 @@ class WaveformCodec(Codec):
         books, c = self.books_of(options.quality), self.config
         outputs = -(-c.per_unit * c.hop * signal.rate // c.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, c.per_unit)), books
+        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, 0, c.per_unit)), books
 
     def encode_units(
         self, signal: Sound, track: Track, plan: int, number: int, options: Options
@@ -270,7 +271,9 @@ class WaveformCodec(Codec):
         """Layout and codebooks from a header; raises Malformed, OverLimit."""
         if len(track.parameters) != PARAMETERS.size or not isinstance(track.media, AudioMedia):
             raise Malformed(f"{self.id} has {PARAMETERS.size} bytes of parameters and is for sound")
-        books, per_unit = PARAMETERS.unpack(track.parameters)
+        books, coding, per_unit = PARAMETERS.unpack(track.parameters)
+        if coding:
+            raise Malformed(f"{self.id} codes its codes with static tables, not in way {coding}")
         if not 1 <= books <= self.net.quantiser.books or not per_unit:
             raise Malformed(f"{self.id} has up to {self.net.quantiser.books} codebooks and at least one frame a unit")
         c = self.config

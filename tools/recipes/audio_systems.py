@@ -81,7 +81,8 @@ class SystemTask(SoundTask):
         held: int = 12,
         counted: int = 20,
     ) -> None:
-        super().__init__(config.rate, frames * config.hop, held, tuple(choices))
+        judged = sorted({choices[0], choices[len(choices) // 2], choices[-1]})
+        super().__init__(config.rate, frames * config.hop, held, tuple(judged))
         self.config, self.choices, self.judging = config, tuple(choices), judging
         self.start_crops, self.rounds, self.counted = start_crops, rounds, counted
         self.adversary = Adversary(judging)
@@ -101,6 +102,7 @@ class SystemTask(SoundTask):
     def losses(self, codec: WaveformCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
         """Balanced distances of the output, and what the quantiser asks for; "loss" itself is no figure of quality."""
         target = batch.to(device_of(codec))
+        hasten(codec, progress)
         used = draw_books(len(target), target.shape[1] // self.config.hop, self.choices, generator).to(target.device)
         output, found = codec.net(target, used, generator)
         leaf = output.detach().requires_grad_()
@@ -144,6 +146,13 @@ class SystemTask(SoundTask):
                 parametrize.remove_parametrizations(module, "weight")
         generator, length = Generator().manual_seed(0), 10 * self.rate
         codec.finish([self.crops(10, length, generator) for _ in range(self.counted)])
+
+
+def hasten(codec: WaveformCodec, progress: float) -> None:
+    """Let running means follow the encoder quickly while it learns quickly: decay 0.9 at first, the configuration's at last."""
+    for module in codec.net.quantiser.modules():
+        if hasattr(module, "decay"):
+            module.decay = 1 - 0.1 ** (1 - progress) * (1 - codec.config.decay) ** progress
 
 
 def normed(codec: WaveformCodec) -> WaveformCodec:

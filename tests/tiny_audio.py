@@ -1,0 +1,36 @@
+"""Tiny waveform codecs with codebooks and tables from made sounds."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from makers import speech
+
+from triptych.codecs.audio import hifi_codec, language_codec, seanet_rvq, wavtokenizer
+from triptych.codecs.audio.waveform import WaveformCodec
+
+SIZES = {"rate": 8000, "ratios": (4, 4, 2, 2), "dim": 12, "size": 32, "filters": 2, "per_unit": 40, "context": 12}
+SYSTEMS: dict[str, tuple[type[WaveformCodec], object]] = {
+    "audio-seanet-rvq": (seanet_rvq.SeanetRvqCodec, replace(seanet_rvq.SMALL, books=4, **SIZES)),
+    "audio-hifi-codec": (hifi_codec.HifiCodec, replace(hifi_codec.SMALL, **SIZES)),
+    "audio-language-codec": (
+        language_codec.LanguageCodec,
+        replace(language_codec.SMALL, books=5, width=16, blocks=1, **SIZES),
+    ),
+    "audio-wavtokenizer": (wavtokenizer.WavTokenizer, replace(wavtokenizer.SMALL, width=48, blocks=1, **SIZES)),
+}
+
+
+def tiny_system(name: str, seed: int = 0, **changes) -> WaveformCodec:
+    """A codec by the name of its golden folder; `changes` are fields of its configuration."""
+    cls, config = SYSTEMS[name]
+    torch.manual_seed(seed)
+    codec, generator = cls(replace(config, **changes)).eval().requires_grad_(False), torch.Generator().manual_seed(seed)
+    samples = torch.from_numpy(np.concatenate([speech(8192, rate=8000, seed=number) for number in range(4)]))
+    last = codec.net.encoder[-1]
+    size = codec.net.latents(samples).std()
+    last.weight.div_(size)
+    last.bias.div_(size)
+    codec.net.quantiser.fit(codec.net.latents(samples).flatten(0, 1), 4, 256, generator)
+    codec.finish([samples])
+    return codec
