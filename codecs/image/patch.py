@@ -17,6 +17,7 @@ from ...bitstream.errors import Damaged, Malformed
 from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
+from ..parallel import in_order, workers
 from ..precision import fast_layers
 from ..signals import Crop, Picture
 from . import refine
@@ -35,7 +36,7 @@ from .patch_net import (
     trim,
 )
 from .planes import format_of, join, split
-from .tiles import CELL, Grid, Symbols, code_number, windows
+from .tiles import CELL, Box, Grid, Symbols, code_number, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
@@ -171,18 +172,19 @@ class PatchCodec(Codec):
     def encode_units(
         self, signal: Picture, track: Track, plan: int, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
-        """One unit with one stream for each tile."""
+        """One unit with one stream for each tile; tiles are encoded side by side on the threads that torch may use."""
         _, grid = self.layout(track)
         size, count = 0, len(grid)
-        for tile in range(count):
-            symbols = self._analyse_tile(signal, grid, tile, plan, options)
-            options.progress((tile + 0.5) / count, "transformed")
-            coder = Encoder()
+
+        def coded(tile: int) -> tuple[bytes, int]:
+            symbols, coder = self._analyse_tile(signal, grid, tile, plan, options), Encoder()
             self._traverse_tile(coder, grid, plan, symbols.alpha is not None, tile, symbols)
-            data = coder.finish()
+            return coder.finish(), coder.check
+
+        for tile, (data, check) in enumerate(in_order(coded, range(count), workers(count))):
             size += len(data)
             options.progress((tile + 1) / count, f"{size} bytes")
-            yield Unit(number, (data,), None, last=tile == count - 1, key=True, check=coder.check)
+            yield Unit(number, (data,), None, last=tile == count - 1, key=True, check=check)
 
     def _analyse_tile(self, picture: Picture, grid: Grid, tile: int, index: int, options: Options) -> Symbols:
         """The symbols of a tile as those of the whole picture would have them, but for what effort makes of them."""
@@ -218,10 +220,15 @@ class PatchCodec(Codec):
         numbers = grid.meeting(grid.around(part, halo))
         tiles = self._tiles(items, numbers, grid, index, form.alpha, salvage)
         pixels = np.zeros((crop.height, crop.width, form.planes + form.alpha), np.uint8)
-        for block, around, symbols in windows(grid, part, halo, tiles):
+
+        def shown(window: tuple[int, Box, Symbols]) -> tuple[np.ndarray, tuple[slice, slice]]:
+            block, around, symbols = window
             box = grid.box(block)
             colour = self.synthesise(symbols, grid.size(box), index, around.margin(box)).numpy()
-            _place(pixels, crop, join(colour, symbols.alpha, form.planes == 1).pixels, grid.pixels(box))
+            return join(colour, symbols.alpha, form.planes == 1).pixels, grid.pixels(box)
+
+        for tile, where in in_order(shown, windows(grid, part, halo, tiles), workers(len(grid))):
+            _place(pixels, crop, tile, where)
         return Picture(pixels)
 
     def _tiles(
@@ -278,7 +285,8 @@ class PatchCodec(Codec):
             return work
         symbols = CELL**2 + 4 * (config.side + 4 * config.latents)  # bytes of alpha, z and residuals in a cell
         waiting = min(grid.held(halo), tiles) * grid.side**2 * symbols
-        return pixels * (form.planes + form.alpha) + waiting + work
+        busy = workers(tiles)  # tiles at work and tiles that wait to be put in their place
+        return pixels * (form.planes + form.alpha) + waiting + busy * work
 
     # Weights
 
