@@ -11,8 +11,10 @@ from makers import photo, round_trip
 
 from triptych.bitstream import SymbolMismatch, TripError
 from triptych.codecs.base import Options
+from triptych.codecs.image import refine
 from triptych.codecs.image.context import CONTEXTS, MODULES, References
 from triptych.codecs.image.patch import SIDE_BOUND, SKIP, STEPS
+from triptych.codecs.image.patch_net import weight_of
 from triptych.codecs.image.slices import SlicesCodec
 from triptych.codecs.image.slices_net import FINE, RowInputs, SlicesConfig, score_table
 from triptych.codecs.signals import Crop, Picture
@@ -263,3 +265,24 @@ def test_rate_index_of_the_ends(codec):
     sizes = [len(round_trip(codec, picture, Options(quality=q))[2][0].streams[0]) for q in (0, 50, 100)]
     assert sizes == sorted(sizes)
     assert codec.open(picture, Options(quality=100))[1] == STEPS * (TINY.points - 1)
+
+
+def cost(codec, picture, options):
+    """Bits a pixel plus lambda times the squared error, and whether the file decodes to the symbols of the encoder."""
+    decoded, _, (unit,) = round_trip(codec, picture, options)
+    _, index = codec.open(picture, options)
+    size = picture.pixels.shape[:2]
+    symbols = codec.traverse(Decoder(unit.streams[0]), size, index, False)
+    given = codec.analyse(picture, index, options.effort, options.seed)
+    assert (symbols.residual == given.residual).all() and (symbols.side == given.side).all()
+    error = np.mean(np.square(picture.pixels.astype(float) - decoded.pixels))
+    weight = weight_of(codec.config, torch.tensor(index / STEPS))
+    return 8 * len(unit.streams[0]) / (size[0] * size[1]) + float(weight) * error
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_annealing_lowers_what_every_picture_costs(codec, seed, monkeypatch):
+    monkeypatch.setattr(refine, "STEPS", {4: 60})
+    picture = Picture(photo(64, 96, seed=seed))
+    plain, cheap, annealed = (cost(codec, picture, Options(quality=80, effort=effort)) for effort in (0, 1, 4))
+    assert cheap < plain * 1.01 and annealed < plain

@@ -228,7 +228,7 @@ class HyperGlobal(ContextModule):
 
 
 class Reweight(nn.Module):
-    """Channel attention over the features of all modules, [B, channels, h, w].
+    """Channel attention over the features of all modules, [B, channels, h, w]: how much each should take of the others.
 
     Queries and keys are normalised over the picture, where MLICv2 divides by the root of its area: what is trained on crops
     then holds for pictures of any size.
@@ -236,16 +236,14 @@ class Reweight(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(channels, 3 * channels, 3, padding=1, groups=channels)
-        self.heat = nn.Parameter(torch.ones(1))
+        self.query = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.heat = nn.Parameter(torch.full((1,), 8.0))
         self.leave = pointwise(channels, channels, zero=True)
 
     def forward(self, features: Tensor) -> Tensor:
-        batch, channels, height, width = features.shape
-        wide = self.enter(features).float().reshape(batch, channels, 3, -1)
-        query, key = (F.normalize(wide[:, :, i], dim=-1) for i in (0, 1))
-        found = (query @ key.transpose(1, 2) * self.heat * 8).softmax(-1) @ wide[:, :, 2]
-        return features + self.leave(found.reshape(batch, channels, height, width))
+        query, key = (F.normalize(x.float().flatten(2), dim=-1) for x in (self.query(features), features))
+        weight = (query @ key.transpose(1, 2) * self.heat).softmax(-1)
+        return features + self.leave((weight @ features.float().flatten(2)).view(features.shape))
 
 
 MODULES: tuple[type[ContextModule], ...] = (Slices, Anchors, LocalWindow, GlobalInter, GlobalIntra, HyperGlobal)

@@ -122,7 +122,7 @@ class PatchCodec(Codec):
         rows = torch.from_numpy(self.rows(side, index).astype(np.int64))[None]
         start = refine.Start(point, rows, (rows >= SKIP).float(), first, features.float())
         if effort >= min(refine.STEPS):
-            y = refine.anneal(self.net, pixels, y, start, effort, torch.Generator().manual_seed(seed))
+            y = refine.anneal_patch(self.net, pixels, y, start, effort, torch.Generator().manual_seed(seed))
         residual = refine.symbols(self.net, y, start, effort)
         return Symbols(side, residual[0].numpy().astype(np.int32), alpha)
 

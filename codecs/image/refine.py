@@ -7,7 +7,9 @@ hardens as the temperature falls (Yang, Bamler and Mandt 2020, "Improving Infere
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -22,6 +24,9 @@ CAUTION = 6.0  # of that rounding: its errors all point the same way, which cost
 RATE, LONG, FADE = 0.02, 100, 0.6  # learning rate, and beyond how many steps it is lower by which power
 HOT, COLD = 0.5, 0.1  # temperatures at the beginning and at the end
 SCALES = torch.tensor([sigma(row) for row in range(ROWS)], dtype=torch.float32)
+
+
+Choice = Callable[[Tensor], Tensor]  # integers, or nearly so, for residuals
 
 
 @dataclass(frozen=True)
@@ -76,20 +81,39 @@ def cheap(residual: Tensor, rows: Tensor, price: Tensor) -> Tensor:
     return torch.where(saved > error * price, lower, nearest)
 
 
-def anneal(net: PatchNet, pixels: Tensor, y: Tensor, start: Start, effort: int, generator: Generator) -> Tensor:
+def anneal_patch(net: PatchNet, pixels: Tensor, y: Tensor, start: Start, effort: int, generator: Generator) -> Tensor:
+    """Latents of image/patch that cost less for what they show; arguments as for `anneal`."""
+    half, scale = checkerboard(y), SCALES[start.rows]
+
+    def code(y: Tensor, choose: Choice) -> tuple[Tensor, Tensor]:
+        residual = choose(y - start.first) * half * start.sent
+        means = net.means.update(start.first, start.features, residual).float()
+        residual = residual + choose(y - means) * (1 - half) * start.sent
+        shown = net.pixels(residual + start.first * half + means * (1 - half), start.point)
+        return (gaussian_bits(residual.float(), scale) * start.sent).sum(), shown
+
+    return anneal(pixels, y, weight_of(net.config, start.point), effort, generator, code)
+
+
+def anneal(
+    pixels: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    effort: int,
+    generator: Generator,
+    code: Callable[[Tensor, Choice], tuple[Tensor, Tensor]],
+) -> Tensor:
     """Latents that cost less for what they show.
 
     Args:
-        net: the networks, in evaluation mode.
         pixels: [1, 3, 16 h, 16 w], minus 127.5.
         y: latents to begin with, [1, latents, h, w].
-        start: see there.
+        weight: of the squared error against bits per pixel.
         effort: 4 to 10.
         generator: of the random choices.
+        code: gives bits and decoded pixels of latents; the function it is handed takes the place of rounding.
     """
-    steps = STEPS[effort]
-    y, half, scale = y.clone().requires_grad_(True), checkerboard(y), SCALES[start.rows]
-    weight = weight_of(net.config, start.point)
+    steps, y = STEPS[effort], y.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([y], lr=RATE, betas=(0.9, 0.99))
     with torch.enable_grad():
         for step in range(steps):
@@ -98,12 +122,8 @@ def anneal(net: PatchNet, pixels: Tensor, y: Tensor, start: Start, effort: int, 
             long = min(1.0, LONG / steps) ** FADE
             optimiser.param_groups[0]["lr"] = RATE * long * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
             with torch.autocast("cpu", torch.bfloat16, enabled=pixels.device.type == "cpu"):
-                residual = _chosen(y - start.first, heat, generator) * half * start.sent
-                means = net.means.update(start.first, start.features, residual).float()
-                residual = residual + _chosen(y - means, heat, generator) * (1 - half) * start.sent
-                shown = net.pixels(residual + start.first * half + means * (1 - half), start.point)
-            bits = (gaussian_bits(residual.float(), scale) * start.sent).sum() / pixels[0, 0].numel()
-            loss = bits + weight * (shown.float() - pixels).square().mean()
+                bits, shown = code(y, partial(_chosen, heat=heat, generator=generator))
+            loss = bits / pixels[0, 0].numel() + weight * (shown.float() - pixels).square().mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

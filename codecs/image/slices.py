@@ -5,6 +5,7 @@ and move with them by a hair; table rows come from integer networks on decoded i
 everywhere. Tiles of a large picture are coded each for itself, without surroundings.
 """
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -15,19 +16,21 @@ from ...bitstream.errors import Malformed
 from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
 from ...entropy.network import Network
 from .. import compact
-from ..blocks import pad_to
+from ..blocks import gaussian_bits, pad_to
 from ..freezing import freeze
+from ..precision import fast_layers
 from ..signals import Picture
 from . import refine
 from .alpha import traverse_alpha
 from .patch import SIDE_BOUND, SKIP, STEPS, PatchCodec, _under
-from .patch_net import NO_MARGIN, PATCH, Margin
+from .patch_net import NO_MARGIN, PATCH, Margin, weight_of
 from .planes import split
 from .slices_net import FINE, MOST_ROW, SCORE_BOUND, RowInputs, SlicesConfig, SlicesNet
 from .tiles import Symbols
 
 TRAINING_ONLY = ("net.head.", "net.side_", "net.row_networks.")  # what `freeze` turns into integers
 MOST_CORRECTION = FINE * MOST_ROW
+REFRESH = 30  # steps of annealing after which rows are found again
 
 
 class SlicesCodec(PatchCodec):
@@ -106,18 +109,51 @@ class SlicesCodec(PatchCodec):
         colour, alpha = split(picture)
         pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
         point = torch.tensor([index / STEPS])
-        y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
-        z = self.net.hyper(y).round().clamp(-SIDE_BOUND, SIDE_BOUND)
-        quantiser = Quantiser(self.net, y, z, point, effort)
-        symbols = self.traverse(quantiser, pixels.shape[-2:], index, False)
+        with fast_layers():
+            y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
+            z = self.net.hyper(y).float().round().clamp(-SIDE_BOUND, SIDE_BOUND)
+        if effort >= min(refine.STEPS):
+            y = self._annealed(pixels, y, z, index, effort, torch.Generator().manual_seed(seed))
+        symbols = self._quantised(y, z, index, refine.ROUNDING <= effort < min(refine.STEPS))[0]
         return Symbols(symbols.side, symbols.residual, alpha)
+
+    def _quantised(self, y: Tensor, z: Tensor, index: int, cheap: bool = False) -> tuple[Symbols, Tensor]:
+        """Symbols of latents and z, and the table row of every latent [latents, h, w]."""
+        quantiser = Quantiser(self.net, y, z, torch.tensor([index / STEPS]), cheap)
+        symbols = self.traverse(quantiser, tuple(PATCH * side for side in y.shape[-2:]), index, False)
+        return symbols, quantiser.rows
+
+    def _annealed(
+        self, pixels: Tensor, y: Tensor, z: Tensor, index: int, effort: int, generator: torch.Generator
+    ) -> Tensor:
+        """Latents that cost less for what they show; rows follow what is chosen now and then."""
+        point, calls = torch.tensor([index / STEPS]), itertools.count()
+        scale = sent = torch.empty(0)
+
+        def code(y: Tensor, choose: refine.Choice) -> tuple[Tensor, Tensor]:
+            nonlocal scale, sent
+            if next(calls) % REFRESH == 0:
+                with torch.no_grad(), torch.autocast("cpu", enabled=False):
+                    rows = self._quantised(y.detach(), z, index)[1][None]
+                scale, sent = refine.SCALES[rows], (rows >= SKIP).float()
+            walk, bits = self.net.walk(z), torch.zeros(())
+            for step in self.net.steps:
+                part, means = step.channels, walk.means(step)
+                residual = choose(y[:, part] - means) * sent[:, part]
+                walk.take(step, means, residual)
+                mask = step.mask(*y.shape[-2:])
+                bits = bits + (gaussian_bits(residual, scale[:, part]) * sent[:, part] * mask).sum()
+            return bits, self.net.pixels(walk.latents, point)
+
+        return refine.anneal(pixels, y, weight_of(self.config, point), effort, generator, code)
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, size: tuple[int, int], index: int, margin: Margin = NO_MARGIN) -> Tensor:
         """RGB uint8 [height, width, 3] of symbols; the margin is always empty."""
         z, residual = (torch.from_numpy(part).float()[None] for part in (symbols.side, symbols.residual))
         y = self.net.decoded(z, residual).contiguous(memory_format=torch.channels_last)
-        pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
+        with fast_layers():
+            pixels = self.net.pixels(y, torch.tensor([index / STEPS]), margin)
         pixels = (pixels + 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels[0, :, : size[0], : size[1]].permute(1, 2, 0)
 
@@ -155,8 +191,9 @@ class SlicesCodec(PatchCodec):
 class Quantiser:
     """A coder that chooses the symbols: z as given, then residuals of latents from the means known at each step."""
 
-    def __init__(self, net: SlicesNet, y: Tensor, z: Tensor, point: Tensor, effort: int) -> None:
-        self.net, self.y, self.z, self.effort = net, y, z, effort
+    def __init__(self, net: SlicesNet, y: Tensor, z: Tensor, point: Tensor, cheap: bool) -> None:
+        self.net, self.y, self.z, self.cheap = net, y, z, cheap
+        self.rows = torch.zeros(y.shape[1:], dtype=torch.long)
         self.price = refine.price_of(net, point)
         self.walk = net.walk(z)
         self.place = -1
@@ -170,10 +207,9 @@ class Quantiser:
         means, mask = self.walk.means(step), step.mask(*self.y.shape[-2:])
         left = (self.y[:, step.channels] - means)[0][mask]
         rows = torch.from_numpy(model.rows.astype(np.int64))
-        if self.effort >= refine.ROUNDING:
-            chosen = refine.cheap(left, rows, self.price[0, step.channels].expand(mask.shape)[mask])
-        else:
-            chosen = left.round()
+        self.rows[step.channels][mask] = rows
+        price = self.price[0, step.channels].expand(mask.shape)[mask]
+        chosen = refine.cheap(left, rows, price) if self.cheap else left.round()
         chosen = chosen * (rows >= model.skip)
         residual = torch.zeros_like(means)
         residual[0][mask] = chosen
