@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from .base import Step
 from .euclid import kmeans, nearest
+from .projections import regress, whiten
 
 
 class GradientCodebook(nn.Module):
@@ -49,5 +50,14 @@ class GradientCodebook(nn.Module):
 
     @torch.no_grad()
     def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
-        """Start the codewords at centroids of k-means on float [n, dim], so that none is dead from the first step."""
-        self.codewords.copy_(kmeans(self.enter(vectors), self.size, rounds, generator)[0])
+        """Start the codewords at centroids of k-means on float [n, dim], so that none is dead from the first step.
+
+        The projections start as principal components of unit variance and as the regression back.
+        """
+        if not self.straight:
+            self.codewords.copy_(kmeans(vectors, self.size, rounds, generator)[0])
+            return
+        inner = whiten(self.enter, vectors)
+        directions = kmeans(functional.normalize(inner, dim=1), self.size, rounds, generator)[0]
+        self.codewords.copy_(directions * inner.norm(dim=1).mean())
+        regress(self.leave, self.codewords[self._search(inner)], vectors)

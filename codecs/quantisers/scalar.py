@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Step
+from .projections import regress, whiten
+
+TOGETHER = 10  # bits whose joint distribution is looked at
 
 
 class Fsq(nn.Module):
@@ -48,6 +51,12 @@ class Fsq(nn.Module):
         """Float [n, dim] to int64 [n]."""
         return self._codes(self._whole(vectors))
 
+    @torch.no_grad()
+    def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
+        """Start from principal components and least squares on float [n, dim]; the other arguments are for codebooks."""
+        whiten(self.enter, vectors)
+        regress(self.leave, self._whole(vectors) / (self.levels // 2), vectors)
+
     def decode(self, codes: Tensor) -> Tensor:
         """Int64 [n] to float [n, dim]."""
         return self._words((codes.unsqueeze(1) // self.digits % self.levels - self.levels // 2).float())
@@ -56,7 +65,7 @@ class Fsq(nn.Module):
 class Signs(nn.Module):
     """Every dimension of a projection becomes its sign: LFQ (Yu et al. 2023), or BSQ (Zhao et al. 2024) on the unit sphere.
 
-    The loss "entropy" wants each vector to be sure of its bits and all vectors together to use both signs evenly, bit by bit.
+    The loss "entropy" wants each vector to be sure of its bits and all vectors together to use all codes evenly.
     """
 
     straight = True
@@ -79,15 +88,18 @@ class Signs(nn.Module):
         bits = (inner > 0).detach()
         signs = (bits * 2.0 - 1.0) * self.length
         soft = torch.sigmoid(inner * (self.SHARPNESS / self.length))
-        losses = {
-            "commitment": (inner - signs).square().mean(1),
-            "entropy": binary_entropy(soft).mean(1) - binary_entropy(soft.mean(0)).mean(),
-        }
+        losses = {"commitment": (inner - signs).square().mean(1), "entropy": sure_and_even(soft)}
         return Step(self.leave(inner + (signs - inner).detach()), (bits * self.places).sum(1), losses)
 
     def encode(self, vectors: Tensor) -> Tensor:
         """Float [n, dim] to int64 [n]."""
         return ((self._inner(vectors) > 0) * self.places).sum(1)
+
+    @torch.no_grad()
+    def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
+        """As `Fsq.fit`."""
+        whiten(self.enter, vectors)
+        regress(self.leave, ((self._inner(vectors) > 0) * 2.0 - 1.0) * self.length, vectors)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Int64 [n] to float [n, dim]."""
@@ -95,7 +107,18 @@ class Signs(nn.Module):
         return self.leave((bits * 2.0 - 1.0) * self.length)
 
 
-def binary_entropy(p: Tensor) -> Tensor:
-    """Entropy in bits of probabilities, element by element."""
-    p = p.clamp(1e-6, 1 - 1e-6)
-    return -(p * p.log2() + (1 - p) * (1 - p).log2())
+def sure_and_even(soft: Tensor) -> Tensor:
+    """Entropy in bits per bit of each vector's code, less that of the mean distribution of all codes: float [n].
+
+    soft: float [n, bits], probabilities of ones. More than TOGETHER bits are taken in groups, as if these were independent.
+    """
+    p = soft.clamp(1e-6, 1 - 1e-6)
+    own = -(p * p.log2() + (1 - p) * (1 - p).log2()).sum(1)
+    shared = 0
+    for part in p.split(TOGETHER, 1):
+        joint = torch.ones(len(p), 1, device=p.device)
+        for bit in part.T:
+            joint = torch.stack((joint * (1 - bit).unsqueeze(1), joint * bit.unsqueeze(1)), 2).flatten(1)
+        mean = joint.mean(0).clamp(min=1e-12)
+        shared = shared - (mean * mean.log2()).sum()
+    return (own - shared) / p.shape[1]
