@@ -205,7 +205,7 @@ def test_masks_part_the_channels_and_one_path_serves_all():
         # A codeword is compared with the whole masked vector, so what lies outside the band sends nothing.
         assert ((share > 1e-4 * share.max()) == (quantiser.masks[book] > 0)).all()
     assert torch.equal(quantiser.encode(x, 5), quantiser(x, torch.full((256,), 5)).codes)
-    errors = [float((quantiser(x, torch.full((256,), n)).vectors - x).square().mean()) for n in range(3, 6)]
+    errors = [float((quantiser(x, torch.full((256,), n)).vectors - x).detach().square().mean()) for n in range(3, 6)]
     assert errors[0] > errors[1] > errors[2]
 
 
