@@ -93,7 +93,7 @@ def visit(
             contexts[number] = known.memory[0, known.before + wave - lag, above + row + top : above + row + end]
         if beside is not None:
             contexts[len(taps) :] = beside.memory[:, wave, top:end]
-        contexts = contexts.reshape(planes, -1)
+        contexts = contexts.reshape(planes, (end - top) * shape[0])
         now = None if given is None else given.memory[0, wave, top:end].reshape(-1)
         place = known.memory[0, known.before + wave, above + top : above + end]
         if mask is None:

@@ -47,7 +47,7 @@ class Sets(nn.Module):
     def __init__(self, layout: Layout, seed: int = 0) -> None:
         super().__init__()
         start = fresh(layout, torch.Generator().manual_seed(seed))
-        self.names = list(start)
+        self.layout, self.names = layout, list(start)
         for name, value in start.items():
             self.register_parameter(name.replace(".", "_"), nn.Parameter(value.expand(POINTS, *value.shape).clone()))
 

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from ...codecs.image.overfit import OverfitCodec, OverfitConfig
-from ...codecs.image.overfit_fit import bits_of, soften, synthesise
+from ...codecs.image.overfit_fit import HARD, Fit, bits_of, soften, synthesise
+from ...codecs.image.overfit_fit import Recipe as Steps
 from ...codecs.image.overfit_start import POINTS, gain, lagrangian
 from ..train import Recipe
 from .image_patch import DATA, _middle
@@ -43,7 +44,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="image_overfit.smoke",
         make=lambda: OverfitCodec(OverfitConfig("lop")),
-        task=lambda: OverfitTask(crop=32, most=8),
+        task=lambda: OverfitTask(crop=32, most=8, joint=2, joint_steps=3),
         steps=12,
         batch=2,
         lr=3e-3,
@@ -56,8 +57,8 @@ def smoke() -> Recipe:
 class OverfitTask:
     """Pictures in memory, random crops; error plus lambda times bits at one random quality a step."""
 
-    def __init__(self, crop: int, most: int = PICTURES) -> None:
-        self.crop, self.most = crop, most
+    def __init__(self, crop: int, most: int = PICTURES, joint: int = 20, joint_steps: int = 250) -> None:
+        self.crop, self.most, self.joint, self.joint_steps = crop, most, joint, joint_steps
 
     def load(self, data: Path, generator: Generator) -> None:
         """The first pictures of `train/images`; every 30th is kept for validation, its centre only."""
@@ -130,5 +131,24 @@ class OverfitTask:
         Image.fromarray(strip).save(folder / "sample.png")
 
     def finish(self, codec: OverfitCodec) -> None:
-        """Round the networks to the integers that ship."""
+        """Fit crops at every rate point, networks shared and latents their own; then round to the integers that ship.
+
+        Latents that are fitted are not distributed as those of the analysis: networks for the former are what a fit needs.
+        """
+        generator = Generator().manual_seed(11)
+        pixels = self.batch(self.joint, generator).float() / 255
+        for point in range(POINTS):
+            quality = 100 * point / (POINTS - 1)
+            recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.005, weigh=0.0)
+            start = {name: codec.sets[name][point].detach().clone() for name in codec.sets.names}
+            latents = torch.cat([grid.reshape(-1) for grid in codec.analysis(pixels, quality)]).detach()
+            work = Fit(pixels, codec.sets.layout, recipe, start, latents, start)
+            for step in range(self.joint_steps):
+                with torch.enable_grad():
+                    work.advance(HARD * step / self.joint_steps)
+                if step % 50 == 0 or step + 1 == self.joint_steps:
+                    print(f"point {point} step {step}: {work.bits / pixels[:, 0].numel():.3f} bpp, {work.error:.6f}")
+            with torch.no_grad():
+                for name, value in work.tensors.items():
+                    codec.sets[name][point] = value
         codec.freeze()

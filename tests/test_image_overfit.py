@@ -1,0 +1,277 @@
+"""image/overfit: any size and format through bytes, the rate it estimates, exact symbols, learned starts, damage."""
+
+import dataclasses
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import photo, round_trip
+
+from triptych.bitstream import SymbolMismatch, TripError
+from triptych.codecs.base import Options
+from triptych.codecs.image import overfit
+from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig, Parameters, tiles
+from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of
+from triptych.codecs.image.overfit_net import GRIDS, PRESETS, TAPS, Rise, features, fresh, rise, sizes, to_blocks
+from triptych.codecs.image.overfit_rate import GridBits, Mix
+from triptych.codecs.image.overfit_start import Sets, between, gain, lagrangian
+from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, parts, traverse
+from triptych.codecs.signals import Picture
+from triptych.entropy import Decoder, Encoder, RateCounter
+from triptych.entropy.wavefront import contexts
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Few steps: these tests ask for exactness, not for quality."""
+    monkeypatch.setattr(overfit, "STEPS", (3, 12, 25, 80, 150, 300, 300, 300, 300, 300, 300))
+
+
+@pytest.fixture(scope="module")
+def cold():
+    return OverfitCodec(OverfitConfig("lop", start=False))
+
+
+@pytest.fixture(scope="module")
+def started():
+    """A codec whose learned networks are random ones."""
+    torch.manual_seed(0)
+    codec = OverfitCodec(OverfitConfig("mop"))
+    codec.freeze()
+    return codec.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A short fit of a made picture: the fit and what it writes."""
+    pixels = torch.from_numpy(photo(96, 80)).permute(2, 0, 1)[None].float() / 255
+    layout = PRESETS["lop"]
+    work = Fit(pixels, layout, Recipe(60, 1e-3, gain(50)), fresh(layout, torch.Generator().manual_seed(0)))
+    for step in range(60):
+        work.advance(step / 60)
+    levels, exponents, grids = work.result()
+    integers, floats = combined(levels, exponents, {n: v.numpy().astype(float) for n, v in work.origin.items()}, layout)
+    return work, grids, integers, floats
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4), st.integers(0, 100))
+def test_any_size_and_format(cold, height, width, planes, quality):
+    picture = Picture(photo(height, width, planes, seed=height))
+    decoded, track, _ = round_trip(cold, picture, Options(quality=quality, effort=0))
+    assert decoded.pixels.shape == picture.pixels.shape and decoded.pixels.dtype == np.uint8
+    if planes in (2, 4):
+        assert (decoded.pixels[..., -1] == picture.pixels[..., -1]).all()
+    assert cold.memory(track) > 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (150, 2)])
+def test_tiny_and_tall_pictures_with_learned_networks(started, size):
+    picture = Picture(photo(*size))
+    decoded, _, _ = round_trip(started, picture, Options(effort=0))
+    assert decoded.pixels.shape == picture.pixels.shape
+
+
+def test_a_fit_learns_the_picture(cold):
+    picture = Picture(photo(64, 64))
+    decoded, _, _ = round_trip(cold, picture, Options(effort=4, quality=70))
+    assert psnr(decoded.pixels, picture.pixels) > psnr(picture.pixels.mean((0, 1)), picture.pixels) + 8
+
+
+def test_estimate_is_the_size(fitted):
+    work, grids, integers, floats = fitted
+    tensors = {name: torch.from_numpy(value) for name, value in floats.items()}
+    estimate = float(sum(bits_of([torch.from_numpy(g.astype(np.float32))[None] for g in grids], tensors)))
+    encoder, counter = Encoder(), RateCounter()
+    for coder in (encoder, counter):
+        traverse(coder, (96, 80), work.layout, integers, False, Symbols(grids, None))
+    # The float estimate is that of the float network: the integer one costs next to nothing more.
+    assert counter.bits < estimate * 1.005 + 8 and counter.bits > estimate * 0.99
+    assert len(encoder.finish()) * 8 < estimate * 1.02 + 64
+
+
+def test_decoded_symbols_are_those_of_the_encoder(fitted):
+    work, grids, integers, _ = fitted
+    encoder = Encoder()
+    traverse(encoder, (96, 80), work.layout, integers, False, Symbols(grids, None))
+    coder = Decoder(encoder.finish())
+    found = traverse(coder, (96, 80), work.layout, integers, False)
+    coder.finish()
+    assert len(found.grids) == GRIDS and all((a == b).all() for a, b in zip(found.grids, grids, strict=True))
+
+
+def test_context_is_causal(fitted):
+    """A later symbol of a grid, or any of a finer one, changes no row of an earlier one."""
+    work, grids, integers, _ = fitted
+    layout, level = work.layout, 1
+
+    def rows(changed):
+        seen = to_blocks(features([torch.from_numpy(g.astype(np.float32))[None] for g in changed], level))[:, 0].numpy()
+        blocks = to_blocks(torch.from_numpy(changed[level])[None])[0].numpy()
+        around = np.concatenate((contexts(blocks, TAPS[: layout.taps]), seen))
+        return np.stack(Arm(integers, level)(around.reshape(len(around), -1))).reshape(2, *blocks.shape)[:, 0]
+
+    before, later = rows(grids), [grid.copy() for grid in grids]
+    later[0] += 5
+    assert (rows(later) == before).all()
+    row, column = 20, 15
+    later[level][row, column] += 40
+    y, x = np.mgrid[: before.shape[1], : before.shape[2]]
+    changed = (rows(later) != before).any(0)
+    assert changed.any() and (x + 2 * y)[changed].min() > column + 2 * row
+    assert ((y > row) | ((y == row) & (x > column)))[changed].all()
+
+
+def test_gradients_are_those_of_differences():
+    generator = torch.Generator().manual_seed(2)
+    tensors = {
+        name: (value + 0.02 * torch.randn(value.shape, generator=generator)).double().requires_grad_()
+        for name, value in fresh(PRESETS["lop"], generator).items()
+    }
+    arm = [tensors[f"arm.{name}"] for name in ("w1", "w2", "w3", "v", "b1", "b2", "b3")]
+    grid = torch.randn(3, 4, 5, generator=generator).double().requires_grad_()
+    seen = torch.randn(5, 3, 4, 5, generator=generator).double().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda a, b, *w: GridBits.apply(a, b, None, 2, True, *w), (grid, seen, *arm), atol=1e-3, rtol=1e-3
+    )
+    x = torch.randn(40, GRIDS, generator=generator).double().requires_grad_()
+    assert torch.autograd.gradcheck(Mix.apply, (x, *(tensors[f"syn.{n}"] for n in ("w1", "w2", "v", "b1", "b2"))))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (18, 9)])
+def test_rising_has_the_gradient_of_the_library(size):
+    up = fresh(PRESETS["lop"], torch.Generator().manual_seed(0))["up"]
+    grids = [torch.randn(2, *shape, requires_grad=True) for shape in sizes(*size)]
+    weight = torch.randn(2, GRIDS, *size)
+    expected = torch.autograd.grad((rise(grids, up) * weight).sum(), grids)
+    found = torch.autograd.grad((Rise.apply(up, *grids) * weight).sum(), grids)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, found, strict=True))
+
+
+def test_learned_networks_and_their_growth(started):
+    """Files begin with the learned networks, also in a larger preset, whose additions have no effect at first."""
+    picture = Picture(photo(40, 48))
+    assert started.open(picture, Options(effort=9))[1].preset == "hop"
+    decoded, track, items = round_trip(started, picture, Options(effort=9, seconds=0.3))
+    again = OverfitCodec(started.config)
+    again.import_state(started.export_state())
+    assert (again.eval().decode(track, items).pixels == decoded.pixels).all()
+    assert set(started.decoder_state()) < set(started.export_state())
+    with pytest.raises(TripError, match="no learned networks"):
+        OverfitCodec(OverfitConfig("lop", start=False)).decode(track, items)
+    small, large = (started.origin(Parameters(preset, True, 37, 0)) for preset in ("mop", "hop"))
+    pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+    grids = [grid.round() for grid in started.analysis(pixels, 37.0)]
+    bits = [
+        float(sum(bits_of(grids, {name: torch.from_numpy(value).float() for name, value in origin.items()})))
+        for origin in (small, large)
+    ]
+    assert bits[0] == pytest.approx(bits[1], rel=1e-4)
+
+
+def test_networks_between_two_points():
+    sets = Sets(PRESETS["lop"])
+    with torch.no_grad():
+        sets["arm.w2"][2] += 1
+    whole = sets.integers()["arm.w2"]
+    assert (between(whole, 50) == whole[2]).all() and (between(whole, 100) == whole[4]).all()
+    np.testing.assert_allclose(between(whole, 60) / 256, sets.at(60.0)["arm.w2"].detach(), atol=0.01)
+
+
+def test_presets_cost_what_they_say():
+    for name, cost in {"lop": 500, "mop": 1000, "hop": 2000, "vhop": 3000}.items():
+        assert PRESETS[name].work() == pytest.approx(cost, rel=0.1)
+        assert sum(map(len, parts(PRESETS[name]))) == len(PRESETS[name].shapes())
+    assert lagrangian(0) > lagrangian(50) > lagrangian(100)
+
+
+def test_tiles_are_fitted_one_by_one(cold):
+    picture = Picture(photo(70, 140))
+    decoded, track, items = round_trip(cold, picture, Options(effort=1, tile=64))
+    assert len(items) == 2 * 2 * 3 == 2 * len(tiles(70, 140, 64))
+    assert [item.last for item in items[1::2]] == [False] * 5 + [True]
+    for broken in (items[:-2], items[1:], items[:-1], [*items, items[-1]]):
+        with pytest.raises(TripError):
+            cold.decode(track, broken)
+    assert decoded.pixels.shape == picture.pixels.shape
+
+
+def test_an_interrupt_leaves_a_valid_file(cold):
+    def interrupt(fraction, text):
+        if "interrupted" not in text:
+            raise KeyboardInterrupt
+
+    picture = Picture(photo(64, 64))
+    options = Options(effort=10, seconds=20, progress=interrupt)
+    decoded, _, _ = round_trip(cold, picture, options)
+    assert psnr(decoded.pixels, picture.pixels) > 8
+
+
+def test_equal_seeds_give_equal_files(cold):
+    picture = Picture(photo(40, 40))
+    first, second, other = (round_trip(cold, picture, Options(effort=1, seed=s))[2] for s in (1, 1, 2))
+    assert first == second != other
+
+
+def test_wrong_check_and_garbage(cold):
+    picture = Picture(photo(40, 40))
+    _, track, (networks, unit) = round_trip(cold, picture, Options(effort=1))
+    with pytest.raises(SymbolMismatch, match="other symbols"):
+        cold.decode(track, [networks, dataclasses.replace(unit, check=unit.check ^ 1)])
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        data = bytearray(networks.body if number % 2 else unit.streams[0])
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        items = [networks, dataclasses.replace(unit, streams=(bytes(data),))]
+        if number % 2:
+            items = [dataclasses.replace(networks, body=bytes(data)), unit]
+        with pytest.raises(TripError):
+            cold.decode(track, items)
+    for parameters in (b"", b"\x01", b"\x7f\x00", b"\x00\x65", b"\x00\x32\x05", b"\x80\x32"):
+        with pytest.raises(TripError):
+            cold.decode(dataclasses.replace(track, parameters=parameters), [networks, unit])
+
+
+DECODE = """
+import hashlib, sys
+import torch
+torch.set_num_threads(int(sys.argv[1]))
+torch.backends.mkldnn.enabled = sys.argv[2] == "on"
+import numpy as np
+from triptych.codecs.image.overfit_net import PRESETS
+from triptych.codecs.image.overfit_symbols import traverse
+from triptych.entropy import Decoder
+weights = dict(np.load(sys.argv[3] + "/weights.npz"))
+data = open(sys.argv[3] + "/stream", "rb").read()
+found = traverse(Decoder(data), (96, 80), PRESETS["lop"], weights, False)
+print(hashlib.sha256(b"".join(grid.tobytes() for grid in found.grids)).hexdigest())
+"""
+CASES = [
+    ("1", "on", {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}),
+    ("2", "off", {"ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "2"}),
+    ("2", "on", {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "AVX2"}),
+]
+
+
+def test_symbols_are_identical_under_every_setting(fitted, tmp_path):
+    work, grids, integers, _ = fitted
+    encoder = Encoder()
+    traverse(encoder, (96, 80), work.layout, integers, False, Symbols(grids, None))
+    (tmp_path / "stream").write_bytes(encoder.finish())
+    np.savez(tmp_path / "weights.npz", **integers)
+    found = set()
+    for threads, onednn, environment in CASES:
+        command = [sys.executable, "-c", DECODE, threads, onednn, str(tmp_path)]
+        output = subprocess.run(command, env=os.environ | environment, capture_output=True, check=True, text=True)
+        found.add(output.stdout)
+    assert found == {hashlib.sha256(b"".join(grid.tobytes() for grid in grids)).hexdigest() + "\n"}
