@@ -32,6 +32,7 @@ class Options:
         seed: start of every random choice; equal seeds give equal files.
         tile: side of the tiles of a picture in pixels, at least 64, rounded up as the codec needs; None lets the codec
             decide. Tiles decode without each other.
+        aim: a measure and a value that a codec which names the measure in `aims` comes to by itself.
     """
 
     quality: float = 50.0
@@ -40,6 +41,7 @@ class Options:
     progress: Callable[[float, str], None] = silent
     seed: int = 0
     tile: int | None = None
+    aim: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
@@ -57,6 +59,7 @@ class Codec(torch.nn.Module):
         id: name in files and on the command line, such as "image/patch".
         kind: "image", "audio" or "video".
         profile: number of the codec's own syntax.
+        aims: measures of `Options.aim` that this codec comes to in one go: "bytes", "bpp", "psnr".
         config: frozen dataclass from which the same networks can be built again.
         identity: SHA-256 of what the decoder uses, set when weights are loaded or exported; zeros for codecs whose
             files carry their own network. Files hold the first 8 bytes.
@@ -66,6 +69,7 @@ class Codec(torch.nn.Module):
     kind: ClassVar[str]
     profile: ClassVar[int] = 1
     Config: ClassVar[type]
+    aims: ClassVar[tuple[str, ...]] = ()
     config: Any
     identity: bytes = bytes(32)
 

@@ -161,7 +161,7 @@ def test_rising_has_the_gradient_of_the_library(size):
 def test_learned_networks_and_their_growth(started):
     """Files begin with the learned networks, also in a larger preset, whose additions have no effect at first."""
     picture = Picture(photo(40, 48))
-    assert started.open(picture, Options(effort=9))[1].preset == "hop"
+    assert started.open(picture, Options(effort=9))[1].parameters.preset == "hop"
     decoded, track, items = round_trip(started, picture, Options(effort=9, seconds=0.3))
     again = OverfitCodec(started.config)
     again.import_state(started.export_state())
@@ -204,6 +204,15 @@ def test_tiles_are_fitted_one_by_one(cold):
         with pytest.raises(TripError):
             cold.decode(track, broken)
     assert decoded.pixels.shape == picture.pixels.shape
+
+
+@pytest.mark.parametrize(("measure", "value"), [("bpp", 1.5), ("psnr", 27.0), ("bytes", 3000)])
+def test_a_fit_comes_to_what_it_aims_at(cold, measure, value):
+    picture = Picture(photo(96, 112))
+    decoded, _, (networks, unit) = round_trip(cold, picture, Options(effort=6, aim=(measure, value)))
+    size = len(networks.body) + len(unit.streams[0]) + 120
+    found = {"bytes": size, "bpp": size * 8 / (96 * 112), "psnr": psnr(decoded.pixels, picture.pixels)}
+    assert found[measure] == pytest.approx(value, rel=0.03 if measure == "psnr" else 0.12)
 
 
 def test_an_interrupt_leaves_a_valid_file(cold):

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 from ..codecs.base import Options
+from ..codecs.registry import codec_class
 from ..codecs.signals import Picture, Signal, Sound
 from . import pipeline
 from .errors import UsageError
@@ -14,6 +15,7 @@ from .metrics import pictures
 NAMES = {"bytes": "bytes", "bpp": "bits per pixel", "kbps": "kbit/s", "psnr": "dB PSNR", "ms-ssim": "MS-SSIM"}
 SIZES = ("bytes", "bpp", "kbps")
 HALVINGS, CHEAP = 8, 3  # steps of the search, and the effort up to which it is made at the effort asked for
+AIMED, MARGIN = 3, 0.01  # encodings of a codec that aims by itself, and the share by which it aims below a size
 REFINED, REACH = 4, 8.0  # steps at a higher effort, and how far from the quality found before
 
 
@@ -54,11 +56,13 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
     """
     _check(signal, target)
 
-    def attempt(quality: float, effort: int) -> Found:
+    def attempt(quality: float, effort: int, aim: tuple[str, float] | None = None) -> Found:
         out = BytesIO()
-        pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort), weights)
+        pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort, aim=aim), weights)
         return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
 
+    if target.measure in codec_class(pipeline.choose(signal, codec_id)).aims:
+        return _aim(attempt, target, options)
     draft = min(options.effort, CHEAP)
     tried = search(lambda quality: attempt(quality, draft), target, 0.0, 100.0, HALVINGS, options.progress)
     if options.effort > draft:
@@ -66,6 +70,17 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
         low, high = max(middle - REACH, 0.0), min(middle + REACH, 100.0)
         tried = search(lambda quality: attempt(quality, options.effort), target, low, high, REFINED, options.progress)
     return _best(tried, target)
+
+
+def _aim(attempt: Callable[..., Found], target: Target, options: Options) -> Found:
+    """One encoding by a codec that comes to a target by itself; a size that it exceeds is aimed lower again."""
+    tried, value = [], target.value * (1 - MARGIN if target.measure in SIZES else 1)
+    for _ in range(AIMED):
+        tried.append(attempt(options.quality, options.effort, (target.measure, value)))
+        if target.measure not in SIZES or tried[-1].reached <= target.value:
+            break
+        value *= (1 - MARGIN) * target.value / tried[-1].reached
+    return _best(tried, target) if target.measure in SIZES else tried[-1]
 
 
 def search(

@@ -4,6 +4,7 @@ After Cool-Chic (Ladune et al. 2023, 2024) and C3 (Kim et al. 2024): seven integ
 autoregressive entropy network in integers, coded in wavefronts. The fit starts from learned networks and an analysis.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +18,7 @@ from ...bitstream.errors import Malformed
 from ...entropy import Decoder, Encoder
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..signals import Picture
-from .overfit_fit import Fit, Recipe, fit, synthesise
+from .overfit_fit import HARD, Fit, Recipe, fit, synthesise
 from .overfit_net import CUBIC, PRESETS, fresh, widened
 from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
@@ -29,6 +30,8 @@ TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
 LARGE, LARGE_FROM = "hop", 8  # preset of high efforts
 NAMES = tuple(PRESETS)
+FILE_BYTES, UNIT_BYTES = 60, 60  # about what the container takes of a file, and of a tile with its groups of weights
+PROBE, PROBED, PROBE_STEPS = 160, (5, 35, 65, 95), 25  # pixels a side, qualities and steps of a look at the rates
 STARTED = 0x80  # set in the first parameter where the networks are a difference to learned ones
 
 
@@ -42,6 +45,22 @@ class OverfitConfig:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"no preset is called {self.preset}; there are {', '.join(PRESETS)}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an encoder decided: parameters of the track, weight of the rate, bits per pixel or squared error to come to."""
+
+    parameters: "Parameters"
+    lagrangian: float
+    rate: float | None = None
+    error: float | None = None
+
+    def recipe(self, options: Options, pixels: int) -> Recipe:
+        """How to fit so many pixels."""
+        bits = None if self.rate is None else max(8.0, self.rate * pixels - 8 * UNIT_BYTES)
+        step = gain(self.parameters.quality)
+        return Recipe(STEPS[options.effort], self.lagrangian, step, seed=options.seed, bits=bits, error=self.error)
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,7 @@ class OverfitCodec(Codec):
     kind: ClassVar[str] = "image"
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = OverfitConfig
+    aims: ClassVar[tuple[str, ...]] = ("bytes", "bpp", "psnr")
 
     def __init__(self, config: OverfitConfig | None = None) -> None:
         super().__init__()
@@ -111,15 +131,41 @@ class OverfitCodec(Codec):
 
     # The protocol
 
-    def open(self, signal: Picture, options: Options) -> tuple[Track, Parameters]:
-        """Header of a picture; the plan is what it says."""
+    def open(self, signal: Picture, options: Options) -> tuple[Track, Plan]:
+        """Header of a picture and what the fit aims at."""
         height, width = signal.pixels.shape[:2]
         tile = options.tile or (TILE if height * width > WHOLE else 0)
         tile = tile if tile < max(height, width) else 0
         preset = LARGE if options.effort >= LARGE_FROM and self.config.preset == "mop" else self.config.preset
-        parameters = Parameters(preset, self.config.start, round(options.quality), tile)
+        quality, rate, error = options.quality, None, None
+        if options.aim is not None:
+            measure, value = options.aim
+            if measure == "psnr":
+                error = 10 ** (-value / 10)
+            else:
+                rate = value if measure == "bpp" else 8 * value / (height * width)
+                rate = max(1e-4, rate - 8 * FILE_BYTES / (height * width))
+            quality = self.quality_for(signal, rate, error, options.seed)
+        parameters = Parameters(preset, self.config.start, round(quality), tile)
         media = ImageMedia(width, height, format_of(signal), None)
-        return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), parameters
+        plan = Plan(parameters, lagrangian(quality), rate, error)
+        return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), plan
+
+    def quality_for(self, signal: Picture, rate: float | None, error: float | None, seed: int) -> float:
+        """About the quality that comes to so many bits per pixel or this squared error, by short fits of the centre."""
+        colour, _ = split(signal)
+        top, left = (max(0, (length - PROBE) // 2) for length in colour.shape[:2])
+        pixels = torch.from_numpy(colour[top : top + PROBE, left : left + PROBE]).permute(2, 0, 1)[None].float() / 255
+        found = []
+        for quality in PROBED:
+            parameters = Parameters(self.config.preset, self.config.start, quality, 0)
+            work = self.begin(pixels, parameters, Recipe(PROBE_STEPS, lagrangian(quality), gain(quality), seed=seed))
+            for step in range(PROBE_STEPS):
+                work.advance(HARD * step / PROBE_STEPS)
+            bits, _, reached = work.measure()
+            found.append(math.log(bits / pixels[0, 0].numel() + 1e-6) if error is None else -math.log(reached + 1e-12))
+        wanted = math.log(rate) if error is None else -math.log(error)
+        return float(np.interp(wanted, np.maximum.accumulate(found), PROBED))
 
     def parse(self, track: Track) -> Parameters:
         """The parameters of a track; raises Malformed."""
@@ -135,29 +181,29 @@ class OverfitCodec(Codec):
         return Parameters(NAMES[data[0] & ~STARTED], bool(data[0] & STARTED), data[1], tile)
 
     def encode_units(
-        self, signal: Picture, track: Track, plan: Parameters, number: int, options: Options
+        self, signal: Picture, track: Track, plan: Plan, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
         """For every tile its networks and its latents."""
-        places = tiles(track.media.height, track.media.width, plan.tile)
+        places = tiles(track.media.height, track.media.width, plan.parameters.tile)
         for index, place in enumerate(places):
             yield from self._encode(Picture(signal.pixels[place]), plan, number, options, (index, len(places)))
 
     def _encode(
-        self, picture: Picture, plan: Parameters, number: int, options: Options, tile: tuple[int, int]
+        self, picture: Picture, plan: Plan, number: int, options: Options, tile: tuple[int, int]
     ) -> Iterator[Weights | Unit]:
+        """Networks and latents of one tile: its number and how many there are."""
         colour, alpha = split(picture)
         pixels = torch.from_numpy(colour).permute(2, 0, 1)[None].float() / 255
-        recipe = Recipe(STEPS[options.effort], lagrangian(options.quality), gain(plan.quality), seed=options.seed)
-        index, count = tile
+        (index, count), parameters = tile, plan.parameters
 
         def progress(fraction: float, text: str) -> None:
             options.progress((index + fraction) / count, text)
 
         seconds = None if options.seconds is None else options.seconds / count
-        done = fit(self.begin(pixels, plan, recipe), seconds, progress)
-        levels, exponents, grids = done.result()
-        layout = PRESETS[plan.preset]
-        weights, _ = combined(levels, exponents, self.origin(plan), layout)
+        work = self.begin(pixels, parameters, plan.recipe(options, pixels[0, 0].numel()))
+        levels, exponents, grids = fit(work, seconds, progress).result()
+        layout = PRESETS[parameters.preset]
+        weights, _ = combined(levels, exponents, self.origin(parameters), layout)
         yield pack(levels, exponents, layout, number)
         coder = Encoder()
         traverse(coder, colour.shape[:2], layout, weights, alpha is not None, Symbols(grids, alpha))

@@ -22,6 +22,7 @@ from .overfit_rate import GridBits, Mix
 GROUPS = (("arm.w", "arm.v"), ("arm.b",), ("up",), ("syn.w", "syn.v"), ("syn.b",), ("conv",))
 EXPONENTS = (-5, -4, -7, -6, -7, -7)
 TRIED = 2  # exponents to each side of the first choice
+AIM_FROM, STEER, CALIBRATE = 0.1, 0.08, 16  # share of the schedule, step of the logarithm, fit steps
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
 FINEST = -8  # of the entropy network
@@ -37,7 +38,8 @@ class Recipe:
 
     steps: of the optimiser; lagrangian: weight of a bit per pixel against the squared error of pixels in 0..1;
     gain: what a latent of 1 means to the synthesis; lr of latents and of networks at their peak; temperature and noise of
-    the rounding at the start and when it hardens; weigh: how much the bits of the networks count.
+    the rounding at the start and when it hardens; weigh: how much the bits of the networks count;
+    bits or error: what the fit is to come to, by moving the weight of the rate.
     """
 
     steps: int
@@ -49,6 +51,8 @@ class Recipe:
     noise: tuple[float, float] = (0.22, 0.12)
     weigh: float = 1.0
     seed: int = 0
+    bits: float | None = None
+    error: float | None = None
 
 
 def group_of(name: str) -> int:
@@ -121,6 +125,7 @@ class Fit:
         ]
         self.exponents, self.settled = list(EXPONENTS), False
         self.rate = recipe.lagrangian / pixels[:, 0].numel()
+        self.bias = {"bits": 1.0, "error": 1.0}
         self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
 
     def grids(self, flat: Tensor) -> list[Tensor]:
@@ -206,6 +211,20 @@ class Fit:
             mover.step()
         self.done += 1
         self.bits, self.net_bits, self.error = float(bits.detach()), float(extra.detach()), float(error.detach())
+        if (self.recipe.bits or self.recipe.error) and AIM_FROM < fraction < HARD:
+            self.steer()
+
+    def steer(self) -> None:
+        """Move the weight of the rate towards what is aimed at; now and then compare soft and hard rounding."""
+        if self.done % CALIBRATE == 0:
+            bits, extra, error = self.measure()
+            self.bias["bits"] = (bits + extra) / (self.bits + self.net_bits)
+            self.bias["error"] = error / self.error
+        if self.recipe.bits:
+            miss = math.log(self.bias["bits"] * (self.bits + self.net_bits) / self.recipe.bits)
+        else:
+            miss = math.log(self.recipe.error / (self.bias["error"] * self.error))
+        self.rate *= math.exp(STEER * max(-1.0, min(1.0, miss)))
 
     @torch.no_grad()
     def measure(self) -> tuple[float, float, float]:
