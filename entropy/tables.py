@@ -59,6 +59,28 @@ class Tables:
         frequencies[np.arange(len(counts)), best] += TOTAL - frequencies.sum(axis=1)
         return cls(list(frequencies), [first] * len(counts), escape)
 
+    @classmethod
+    def trimmed(cls, shares: np.ndarray, first: int, least: float = 2.0**-14) -> "Tables":
+        """Tables with an escape class for what is rare at either end of each row.
+
+        Args:
+            shares: expected shares of the classes, float >= 0, [rows, n].
+            first: the symbol of the first class.
+            least: classes outside the first and the last of at least this share of their row are left out.
+        """
+        shares = shares / shares.sum(axis=1, keepdims=True)
+        rows, firsts = [], []
+        for row in shares:
+            kept = np.flatnonzero(row >= least)
+            low, high = (int(kept[0]), int(kept[-1])) if len(kept) else (int(row.argmax()),) * 2
+            inside = row[low : high + 1]
+            escape = max(round((1 - inside.sum()) * TOTAL), TOTAL >> 18)
+            whole = 1 + np.floor(inside / inside.sum() * (TOTAL - escape - len(inside))).astype(np.int64)
+            whole[whole.argmax()] += TOTAL - escape - whole.sum()
+            rows.append(np.append(whole, escape))
+            firsts.append(first + low)
+        return cls(rows, firsts, escape=True)
+
     def __len__(self) -> int:
         return len(self.sizes)
 

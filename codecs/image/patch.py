@@ -36,11 +36,12 @@ from .patch_net import (
     trim,
 )
 from .planes import format_of, join, split
+from .side import BOUND as SIDE_BOUND
+from .side import Near, traverse_side
 from .tiles import CELL, Box, Grid, Symbols, code_number, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
-SIDE_BOUND = 127
 TRAINING_ONLY = ("net.head.", "net.side_")  # what `freeze` turns into integers
 TILE = 32  # cells per side of a tile unless the user asks for others
 LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings
@@ -63,6 +64,7 @@ class PatchCodec(Codec):
         self.net = self.Net(self.config)
         self.head: IntegerLinear | None = None
         self.side_tables: Tables | None = None
+        self.side_near: Near | None = None
 
     @property
     def halos(self) -> tuple[int, int]:
@@ -71,18 +73,19 @@ class PatchCodec(Codec):
 
     # Integers
 
-    def freeze(self, side_counts: np.ndarray) -> None:
+    def freeze(self, side_counts: np.ndarray, near: Near | None = None) -> None:
         """Make the integer parts from the trained float ones; weights are rounded to half precision first.
 
         Args:
             side_counts: how often each z was seen, int [points * side, 2 * 127 + 1].
+            near: what the neighbours of a z tell about it.
         """
         with torch.no_grad():
             for parameter in self.net.parameters():
                 parameter.copy_(parameter.half().float())
         head = self.net.head
         self.head = IntegerLinear.freeze(head.weight.numpy(force=True), head.bias.numpy(force=True), SIDE_BOUND, 0, 63)
-        self.side_tables = Tables.from_counts(side_counts, first=-SIDE_BOUND)
+        self.side_tables, self.side_near = Tables.from_counts(side_counts, first=-SIDE_BOUND), near
 
     def rows(self, side: np.ndarray, index: int) -> np.ndarray:
         """Table rows of the residuals [latents, 2 h, 2 w] from z int [side, h, w]: integers only."""
@@ -98,9 +101,9 @@ class PatchCodec(Codec):
     ) -> Symbols:
         """The order of the symbols of a picture of `size` (height, width) at rate index 0 .. 16 * (points - 1)."""
         height, width = (-(-side // (2 * PATCH)) for side in size)
-        tables = np.arange(self.config.side) + self.config.side * round(index / STEPS)
         shape = (self.config.side, height, width)
-        side = coder.code(symbols and symbols.side, self.side_tables.at(tables[:, None, None], shape))
+        given = symbols and symbols.side
+        side = traverse_side(coder, shape, self.side_tables, self.side_near, round(index / STEPS), given)
         rows = self.rows(side, index)
         residual = coder.code(symbols and symbols.residual, gaussian().at(rows, skip=SKIP))
         plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
@@ -294,7 +297,8 @@ class PatchCodec(Codec):
         """All tensors as they are stored: floats in half precision, integer parts under `head.` and `tables.`."""
         state = {name: value.half() for name, value in self.net.state_dict(prefix="net.").items()}
         state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
-        for prefix, part in (("head.", self.head.state()), ("tables.", self.side_tables.state())):
+        parts = {"head.": self.head, "tables.": self.side_tables, "near.": self.side_near}
+        for prefix, part in ((name, part.state()) for name, part in parts.items() if part is not None):
             state |= {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in part.items()}
         return state
 
@@ -306,6 +310,8 @@ class PatchCodec(Codec):
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(_under("head.", part))
         self.side_tables = Tables.from_state(_under("tables.", part))
+        near = _under("near.", part)
+        self.side_near = Near.from_state(near) if near else None
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the analysis."""

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from ...codecs.blocks import gaussian_bits, straight_through_round
 from ...codecs.image.patch import SIDE_BOUND, STEPS, PatchCodec
 from ...codecs.image.patch_net import LOG_MIN, LOG_STEP, PatchConfig, PatchNet, checkerboard, weight_of
 from ..train import Recipe
 from .packs import pictures
+from .patch_side import counted, fit_near, seen_side
 from .patch_start import start_net
 
 DATA = """456 photographs, 264 megapixels, of which every 60th is kept for validation; reduced from larger originals, WebP
@@ -177,19 +177,7 @@ class PatchTask:
         Image.fromarray(strip).save(folder / "sample.png")
 
     def finish(self, codec: PatchCodec) -> None:
-        """Freeze with z counted on training crops at every rate point, smoothed by its trained Gaussian."""
-        net, config = codec.net, codec.config
+        """Freeze with what training crops show of z at every rate point."""
         generator = Generator().manual_seed(7)
-        values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1).float()
-        counts = np.zeros((config.points, config.side, len(values)), dtype=np.int64)
-        for _ in range(0, self.count_crops, 8):
-            pixels = self.batch(8, generator).float() - 127.5
-            for number in range(config.points):
-                z = net.hyper(net.latents(pixels, torch.full((8,), float(number)))).round()
-                classes = (z.clamp(-SIDE_BOUND, SIDE_BOUND) + SIDE_BOUND).long().transpose(0, 1).flatten(1)
-                counts[number] += F.one_hot(classes, len(values)).sum(1).numpy()
-        seen = counts[0, 0].sum()
-        scale = torch.exp(net.side_log_scale)[..., None]
-        shape = torch.exp(-gaussian_bits(values - net.side_mean[..., None], scale) * math.log(2)).numpy()
-        # As many pseudo-counts as one part in fifty of what was seen keeps rare values cheap enough.
-        codec.freeze((counts * 50 + shape * seen).astype(np.int64).reshape(-1, len(values)))
+        seen = seen_side(codec.net, [self.batch(8, generator) for _ in range(0, self.count_crops, 8)])
+        codec.freeze(counted(codec.net, seen), fit_near(seen))
