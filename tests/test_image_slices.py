@@ -18,7 +18,7 @@ from triptych.codecs.image.patch_net import weight_of
 from triptych.codecs.image.slices import SlicesCodec
 from triptych.codecs.image.slices_net import FINE, RowInputs, SlicesConfig, score_table
 from triptych.codecs.signals import Crop, Picture
-from triptych.entropy import Decoder, Encoder, RateCounter, Tables
+from triptych.entropy import Decoder, Encoder, RateCounter, Tables, gaussian
 from triptych.tools.recipes.patch_start import start_net
 
 TINY = SlicesConfig(
@@ -50,7 +50,7 @@ def tiny(config: SlicesConfig = TINY, seed: int = 0) -> SlicesCodec:
     values = np.arange(-SIDE_BOUND, SIDE_BOUND + 1)
     counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
     inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]
-    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), inputs)
+    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), gaussian(), inputs)
     return codec.eval().requires_grad_(False)
 
 

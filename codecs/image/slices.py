@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...bitstream.errors import Malformed
-from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
+from ...entropy import ROWS, Coder, IntegerLinear, Model, Tables, gaussian
 from ...entropy.network import Network
 from .. import compact
 from ..blocks import gaussian_bits, pad_to
@@ -30,6 +30,7 @@ from .tiles import Symbols
 
 TRAINING_ONLY = ("net.head.", "net.side_", "net.row_networks.")  # what `freeze` turns into integers
 MOST_CORRECTION = FINE * MOST_ROW
+LEAST = 1024  # elements of a matrix that is stored in 8 bits
 REFRESH = 30  # steps of annealing after which rows are found again
 
 
@@ -44,6 +45,8 @@ class SlicesCodec(PatchCodec):
     def __init__(self, config: SlicesConfig | None = None) -> None:
         super().__init__(config)
         self.row_networks: list[Network] = []
+        self.learned_tables: Tables | None = None
+        self.residual_tables: Tables = gaussian()
         self.score_table: Tensor = self.net.score_table
 
     @property
@@ -53,17 +56,19 @@ class SlicesCodec(PatchCodec):
 
     # Integers
 
-    def freeze_rows(self, side_tables: Tables, calibration: list[Tensor]) -> None:
+    def freeze_rows(self, side_tables: Tables, learned_tables: Tables, calibration: list[Tensor]) -> None:
         """Make the integer parts from the trained float ones; other weights are rounded as they are stored.
 
         Args:
             side_tables: tables of z, `points` times `side` rows.
+            learned_tables: tables of residuals for the first rows; those of the others are Gaussian.
             calibration: inputs of the network of every step as they come up, [N, channels, h, w].
         """
         net = self.net
         weight, bias = (x.numpy(force=True) * FINE for x in (net.head.weight, net.head.bias))
         self.head = IntegerLinear.freeze(weight, bias, SIDE_BOUND, 0, MOST_CORRECTION)
-        self.side_tables, self.score_table = side_tables, net.score_table
+        self.side_tables, self.learned_tables, self.score_table = side_tables, learned_tables, net.score_table
+        self.residual_tables = _completed(learned_tables)
         self.row_networks = [
             freeze(
                 network, inputs, low=-MOST_CORRECTION, high=MOST_CORRECTION, resolution=FINE, input_bound=SCORE_BOUND
@@ -96,7 +101,7 @@ class SlicesCodec(PatchCodec):
         for place, step in enumerate(self.net.steps):
             rows, mask = self._rows_of(place, state), step.mask(2 * height, 2 * width).numpy()
             given = None if symbols is None else symbols.residual[step.channels][mask]
-            residual[step.channels][mask] = coder.code(given, gaussian().at(rows[mask], skip=SKIP))
+            residual[step.channels][mask] = coder.code(given, self.residual_tables.at(rows[mask], skip=SKIP))
             state.take(step, torch.from_numpy(rows)[None], torch.from_numpy(residual[step.channels])[None])
         plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
         return Symbols(side, residual, plane)
@@ -162,7 +167,8 @@ class SlicesCodec(PatchCodec):
     def _floats(self) -> dict[str, Tensor]:
         state = self.net.state_dict(prefix="net.")
         state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
-        return compact.pack(state, compact.large(state))
+        large = {name: 1 for name, value in state.items() if value.dim() > 1 and value.numel() >= LEAST}
+        return compact.pack(state, large)
 
     def _load(self, floats: dict[str, Tensor]) -> None:
         own = self.net.state_dict(prefix="net.")
@@ -170,9 +176,9 @@ class SlicesCodec(PatchCodec):
         self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
 
     def export_state(self) -> dict[str, Tensor]:
-        """All tensors as they are stored: large matrices in 8 bits, integer parts under `head.`, `tables.` and `rows.`."""
+        """All tensors as they are stored: large matrices in 8 bits, integer parts under other names than `net.`."""
         state = self._floats() | {"scores": self.score_table}
-        parts = [("head.", self.head), ("tables.", self.side_tables)]
+        parts = [("head.", self.head), ("tables.", self.side_tables), ("residuals.", self.learned_tables)]
         parts += [(f"rows.{place}.", network) for place, network in enumerate(self.row_networks)]
         for prefix, part in parts:
             state |= {prefix + name: torch.from_numpy(np.array(value)) for name, value in part.state().items()}
@@ -184,8 +190,17 @@ class SlicesCodec(PatchCodec):
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(_under("head.", part))
         self.side_tables = Tables.from_state(_under("tables.", part))
+        self.learned_tables = Tables.from_state(_under("residuals.", part))
+        self.residual_tables = _completed(self.learned_tables)
         self.score_table = state["scores"]
         self.row_networks = [Network.from_state(_under(f"rows.{n}.", part)) for n in range(len(self.net.steps))]
+
+
+def _completed(tables: Tables) -> Tables:
+    """Tables for all rows: these for the first ones, Gaussian ones for the rest."""
+    family, count = gaussian(), len(tables)
+    rows = [(tables if number < count else family).row(number) for number in range(ROWS)]
+    return Tables(rows, [*tables.firsts.tolist(), *family.firsts[count:].tolist()], escape=True)
 
 
 class Quantiser:

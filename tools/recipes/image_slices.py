@@ -20,7 +20,7 @@ from ...codecs.image.patch_net import LOG_MIN, LOG_STEP, PATCH, PatchConfig, wei
 from ...codecs.image.slices import SlicesCodec
 from ...codecs.image.slices_net import FINE, RowInputs, SlicesConfig, SlicesNet
 from ...codecs.signals import Picture
-from ...entropy import RateCounter, Tables
+from ...entropy import ROWS, RateCounter, Tables, gaussian
 from .. import models
 from ..train import Recipe
 from .image_patch import DATA, PatchTask
@@ -28,12 +28,19 @@ from .image_patch import DATA, PatchTask
 TRAINED = ("contexts.", "row_networks.")  # parts of the net; what image/patch has learned is fixed
 VALIDATED = (0, 2, 4, 6)  # rate points
 BANK = 12  # latents a side of the crops kept
+MOST = 128  # of a residual that is counted
+PRIOR = 1000  # residuals that the Gaussian counts as
 LEAST_SHARE = 1e-5  # of a value of z below which it is left to the escape
 
 
 def default() -> Recipe:
-    """The model that ships."""
-    return recipe("image_slices.default", SlicesConfig(), 1000)
+    """All context modules."""
+    return recipe("image_slices.default", SlicesConfig(), 500)
+
+
+def light() -> Recipe:
+    """Without attention: slices and the checkerboard alone."""
+    return recipe("image_slices.light", SlicesConfig(modules=("channel",)), 500)
 
 
 def smoke() -> Recipe:
@@ -71,6 +78,8 @@ class Coded:
 
     Attributes:
         bits: of the residuals, per picture [B].
+        seen: how often each residual was coded with each row, [ROWS, 2 * MOST + 1], counted where there are no gradients;
+            the ends count all beyond them.
         decoded: latents as a decoder gets them, those not sent at their means.
         error: squared error of the latents in grey levels, per picture [B], with a gradient to the means of zeros.
         inputs: of the row networks, one for each step.
@@ -84,6 +93,7 @@ class Coded:
         walk, state = net.walk(z), RowInputs(net.config, net.score_table, fine)
         zero = torch.zeros(len(y))
         self.bits, self.error, self.inputs = zero, zero, []
+        self.seen = torch.zeros(ROWS, 2 * MOST + 1, dtype=torch.int64)
         gain = net.gain(point)
         for place, step in enumerate(net.steps):
             self.inputs.append(state.inputs(step))
@@ -104,6 +114,8 @@ class Coded:
             bits = self._soft_bits(y, means, residual, rows)
         else:  # rows as the integers will be
             bits = gaussian_bits(residual, torch.exp(LOG_MIN + LOG_STEP * whole)) * sent
+            places = whole.long() * self.seen.shape[1] + residual.clamp(-MOST, MOST).long() + MOST
+            self.seen += torch.bincount(places.flatten(), minlength=self.seen.numel()).view_as(self.seen)
         left = torch.where(residual * sent == 0, y - means, y - means.detach() - residual)
         self.bits = self.bits + bits.sum(1)
         self.error = self.error + (left / gain).square().sum(1)
@@ -125,24 +137,26 @@ class SlicesTask(PatchTask):
         self.size = bank
 
     def load(self, data: Path, generator: Generator) -> None:
-        """Analyse crops of the training pictures with the transform of image/patch as it ships."""
+        """Training pictures, and image/patch as it ships, whose transform analyses them."""
         super().load(data, generator)
         self.patch: PatchCodec = models.load("image/patch")
-        self.bank = []
-        with torch.inference_mode():
-            for _ in range(0, self.size, 8):
-                pixels = super().batch(8, generator).float() - 127.5
-                self.bank.append(self.patch.net.analysis(pixels.contiguous(memory_format=torch.channels_last)).half())
-        self.bank = torch.cat(self.bank).clone()
-        self.pictures = []
+        self.bank = torch.zeros(self.size, self.patch.config.latents, BANK, BANK, dtype=torch.half)
+        self.filled = 0
 
     def start(self, codec: SlicesCodec, generator: Generator) -> None:
         """Everything that both codecs have in common is taken from image/patch."""
         take_over(codec, self.patch)
 
     def batch(self, size: int, generator: Generator) -> Tensor:
-        """Latents of random crops in grey levels, [size, latents, 12, 12]."""
-        return self.bank[torch.randint(len(self.bank), (size,), generator=generator)].float()
+        """Latents of random crops in grey levels, [size, latents, 12, 12]: new ones until the bank is full, then from it."""
+        if self.filled + size > len(self.bank):
+            return self.bank[torch.randint(self.filled, (size,), generator=generator)].float()
+        pixels = super().batch(size, generator).float() - 127.5
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            latents = self.patch.net.analysis(pixels.contiguous(memory_format=torch.channels_last)).half()
+        self.bank[self.filled : self.filled + size] = latents
+        self.filled += size
+        return latents.float()
 
     def losses(self, codec: SlicesCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
         """Every crop at a rate of its own, spread over the whole range."""
@@ -215,16 +229,20 @@ class SlicesTask(PatchTask):
         Image.fromarray(strip).save(folder / "sample.png")
 
     def finish(self, codec: SlicesCodec) -> None:
-        """Freeze, calibrated on crops at all rates; tables of z are those of image/patch."""
+        """Freeze, calibrated on crops at all rates; residuals are counted there, tables of z are those of image/patch."""
+        if not torch.equal(codec.net.analysis.transform.weight, self.patch.net.analysis.transform.weight):
+            raise ValueError("image/patch has other weights now than when this run began")
         generator = Generator().manual_seed(7)
-        found = []
-        for number in range(codec.config.points):
-            point = torch.full((8,), float(number))
-            y = self.batch(8, generator) * codec.net.gain(point)
+        inputs, seen = [], 0
+        for number in (*range(codec.config.points), *range(codec.config.points)):
+            point = torch.full((16,), float(number))
+            y = self.batch(16, generator) * codec.net.gain(point)
             z = codec.net.hyper(y).round().clamp(-SIDE_BOUND, SIDE_BOUND)
-            found.append(Coded(codec.net, y, z, point, generator).inputs)
-        calibration = [torch.cat(inputs).float() for inputs in zip(*found, strict=True)]
-        codec.freeze_rows(short_tables(self.patch.side_tables), calibration)
+            coded = Coded(codec.net, y, z, point, generator)
+            inputs.append(coded.inputs)
+            seen = seen + coded.seen
+        calibration = [torch.cat(parts).float() for parts in zip(*inputs, strict=True)]
+        codec.freeze_rows(short_tables(self.patch.side_tables), residual_tables(seen.numpy()), calibration)
 
 
 def take_over(codec: SlicesCodec, patch: PatchCodec) -> None:
@@ -256,3 +274,19 @@ def short_tables(tables: Tables) -> Tables:
         rows.append(Tables.from_counts(row * 64, escape=True).row(0))
         firsts.append(int(tables.firsts[number]) + int(kept[0]))
     return Tables(rows, firsts, escape=True)
+
+
+def residual_tables(seen: np.ndarray) -> Tables:
+    """Tables of residuals in the first rows, those that end before MOST.
+
+    They follow what was seen, int [ROWS, 2 * MOST + 1], both signs alike, and the Gaussian where that is little.
+    """
+    family, rows = gaussian(), []
+    count = int(np.searchsorted(-family.firsts, MOST))
+    for number in range(count):
+        row = family.row(number)
+        reach = -int(family.firsts[number])
+        inside = seen[number, MOST - reach : MOST + reach + 1]
+        found = np.append((inside + inside[::-1]) / 2, seen[number].sum() - inside.sum())
+        rows.append(Tables.from_counts(np.rint((found + PRIOR * row / row.sum()) * 1024)).row(0))
+    return Tables(rows, family.firsts[:count].tolist(), escape=True)
