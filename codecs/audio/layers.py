@@ -20,6 +20,7 @@ class Conv(nn.Conv1d):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1, causal: bool = False
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, dilation=dilation)
+        _begin(self, inputs * kernel)
         self.span = (kernel - 1) * dilation + 1 - stride
         self.right = 0 if causal else self.span // 2
 
@@ -40,6 +41,7 @@ class UpConv(nn.ConvTranspose1d):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, causal: bool = False) -> None:
         super().__init__(inputs, outputs, kernel, stride)
+        _begin(self, inputs * kernel // stride)
         self.step = stride
         self.left = 0 if causal else (kernel - stride + 1) // 2
 
@@ -51,6 +53,12 @@ class UpConv(nn.ConvTranspose1d):
         memory[self] = x[:, :, -1:]
         x = functional.pad(x, (1, 0)) if before is None else torch.cat((before, x), 2)
         return super().forward(x)[:, :, self.step : self.step + length]
+
+
+def _begin(layer: Conv | UpConv, fan: int) -> None:
+    """Starting weights that keep the power, and no offsets: sounds are soft, and constants would drown them."""
+    nn.init.normal_(layer.weight, std=fan**-0.5)
+    nn.init.zeros_(layer.bias)
 
 
 class Recurrence(nn.Module):

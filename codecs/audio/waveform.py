@@ -28,6 +28,7 @@ from .streaming import StreamDecoder, StreamEncoder
 
 PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded (0: static tables), frames a unit
 TRAINING_ONLY = (".counts", ".sums")  # ends of the names of what only a training needs
+SILENT = 1e-3  # root mean square of a frame
 RESOLUTION = 256  # of counts, of which every code has one more than was seen
 
 
@@ -86,15 +87,26 @@ class WaveformNet(nn.Module):
         """Float [batch, frame, dim] to [batch, frames * hop]."""
         return self.decoder(latents.transpose(1, 2), *memory).squeeze(1)
 
-    def forward(self, x: Tensor, used: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Quantised]:
+    def forward(
+        self, x: Tensor, used: Tensor | None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Quantised | None]:
         """Code and decode float [batch, frames * hop] with gradients; used: int64 [batch, frame], codebooks.
 
-        Returns the output, shaped like x, and what the quantiser made of the latents, batch by batch.
+        Returns the output, shaped like x, and what the quantiser made of the latents, batch by batch. Without `used` nothing is
+        quantised. Silent frames teach the codebooks nothing: there are many, and they are alike.
         """
         latents = self.latents(x).float()
+        if used is None:
+            return self.samples(latents).float(), None
+        loud = heard(x, used.shape[1]).flatten()
         with torch.autocast(x.device.type, enabled=False):  # the search for codewords needs float32
-            found = self.quantiser(latents.flatten(0, 1), used.flatten(), generator)
+            found = self.quantiser(latents.flatten(0, 1), used.flatten(), generator, loud)
         return self.samples(found.vectors.view_as(latents)).float(), found
+
+
+def heard(x: Tensor, frames: int) -> Tensor:
+    """Which frames are not silent: float [batch, samples] to bool [batch, frames]."""
+    return x.unflatten(1, (frames, -1)).square().mean(2).sqrt() > SILENT
 
 
 class WaveformCodec(Codec):

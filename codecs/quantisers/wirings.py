@@ -48,15 +48,17 @@ class Residual(nn.Module):
     def _seen(self, vectors: Tensor, book: int) -> Tensor:
         return vectors if self.masks is None or book >= len(self.masks) else vectors * self.masks[book]
 
-    def forward(self, vectors: Tensor, used: Tensor, generator: torch.Generator | None = None) -> Quantised:
+    def forward(
+        self, vectors: Tensor, used: Tensor, generator: torch.Generator | None = None, heard: Tensor | None = None
+    ) -> Quantised:
         """Quantise with gradients.
 
-        vectors: float [n, dim]; used: int64 [n], codebooks in use per vector (0: the vector is silent and teaches
-        nothing). Losses count the codebooks in use; all taught vectors move all codebooks in training mode. generator: for
-        restarts.
+        vectors: float [n, dim]; used: int64 [n], codebooks in use per vector; generator: for restarts; heard: bool [n],
+        vectors that teach (by default those that use a codebook). Losses count the codebooks in use; all vectors that teach
+        move all codebooks in training mode.
         """
         total, codes, losses = torch.zeros_like(vectors), [], {}
-        taught, residual, layers = used > 0, vectors, self.layers
+        taught, residual, layers = used > 0 if heard is None else heard, vectors, self.layers
         for book, layer in enumerate(layers):
             active = used > book
             step = layer(self._seen(residual, book), taught, generator)
@@ -126,10 +128,12 @@ class Grouped(nn.Module):
         """How many of the first `used` codebooks belong to a group."""
         return (used + len(self.groups) - 1 - group) // len(self.groups)
 
-    def forward(self, vectors: Tensor, used: Tensor, generator: torch.Generator | None = None) -> Quantised:
+    def forward(
+        self, vectors: Tensor, used: Tensor, generator: torch.Generator | None = None, heard: Tensor | None = None
+    ) -> Quantised:
         """As `Residual.forward`; losses are means over the groups."""
         parts = [
-            group(part, self._used(used, number), generator)
+            group(part, self._used(used, number), generator, heard)
             for number, (group, part) in enumerate(zip(self.groups, self._split(vectors), strict=True))
         ]
         names = {name for part in parts for name in part.losses}

@@ -18,7 +18,7 @@ from ...codecs.audio import language_codec as language
 from ...codecs.audio import seanet_rvq as seanet
 from ...codecs.audio import wavtokenizer as wav
 from ...codecs.audio.layers import Conv, UpConv
-from ...codecs.audio.waveform import WaveformCodec, WaveformConfig
+from ...codecs.audio.waveform import WaveformCodec, WaveformConfig, heard
 from ...codecs.quantisers import draw_books, usage
 from ..train import Recipe
 from .audio_losses import SCALES
@@ -50,11 +50,12 @@ class Judging:
 
 
 class Adversary(nn.Module):
-    """What a run keeps beside the codec: judges and the balancer's running norms."""
+    """What a run keeps beside the codec: judges, the balancer's running norms, and whether it quantises yet."""
 
     def __init__(self, judging: Judging | None) -> None:
         super().__init__()
         self.balancer = Balancer(WEIGHTS)
+        self.register_buffer("quantising", torch.zeros(()))  # whether the codebooks have begun
         self.judges = Discriminators(judging.periods, judging.windows, judging.width) if judging else None
 
 
@@ -66,6 +67,7 @@ class SystemTask(SoundTask):
         frames: of an example.
         choices: numbers of codebooks of which each example draws one.
         judging: None trains without adversaries.
+        plain: share of the schedule in which nothing is quantised: codebooks cannot follow a network that has just begun.
         start_crops, rounds: crops of two seconds on which k-means starts the codebooks, and its rounds.
         held, counted: clips kept for validation; batches of ten crops of 10 s on which the tables are counted.
     """
@@ -76,6 +78,7 @@ class SystemTask(SoundTask):
         frames: int,
         choices: Sequence[int],
         judging: Judging | None,
+        plain: float = 0.1,
         start_crops: int = 150,
         rounds: int = 10,
         held: int = 12,
@@ -84,26 +87,48 @@ class SystemTask(SoundTask):
         judged = sorted({choices[0], choices[len(choices) // 2], choices[-1]})
         super().__init__(config.rate, frames * config.hop, held, tuple(judged))
         self.config, self.choices, self.judging = config, tuple(choices), judging
-        self.start_crops, self.rounds, self.counted = start_crops, rounds, counted
+        self.plain, self.start_crops, self.rounds, self.counted = plain, start_crops, rounds, counted
         self.adversary = Adversary(judging)
 
     @torch.no_grad()
     def start(self, codec: WaveformCodec, generator: Generator) -> None:
-        """Latents of unit power, codebooks by k-means on them."""
-        length = 2 * self.rate // self.config.hop * self.config.hop
-        crops = self.crops(self.start_crops, length, generator).to(device_of(codec))
-        latents = torch.cat([codec.net.latents(part) for part in crops.split(10)]).flatten(0, 1)
-        last = codec.net.encoder[-1]
-        size = latents.square().mean().sqrt()
+        """Latents around zero of unit power, sounds of about the right loudness; codebooks start where quantising begins."""
+        latents = self._latents(codec, generator)
+        mean, size, last = latents.mean(0), latents.var(0).mean().sqrt(), codec.net.encoder[-1]
         last.weight = last.weight / size
-        last.bias /= size
-        codec.net.quantiser.fit(latents / size, self.rounds, 16 * self.length // self.config.hop, generator)
+        last.bias.copy_((last.bias - mean) / size)
+        target = self.batch(16, generator).to(device_of(codec))
+        ratio = target.square().mean().sqrt() / codec.net(target, None)[0].square().mean().sqrt()
+        last = [module for module in codec.net.decoder.modules() if isinstance(module, Conv | nn.Linear)][-1]
+        if isinstance(last, Conv):
+            last.weight = last.weight * ratio
+        else:  # logarithms of magnitudes, then phases
+            last.bias[: len(last.bias) // 2] += ratio.log()
+
+    @torch.no_grad()
+    def begin(self, codec: WaveformCodec, generator: Generator) -> None:
+        """Codebooks by k-means on the latents that the encoder makes by now."""
+        latents = self._latents(codec, generator)
+        codec.net.quantiser.fit(latents, self.rounds, 16 * self.length // self.config.hop, generator)
+        self.adversary.quantising.fill_(1)
+
+    def _latents(self, codec: WaveformCodec, generator: Generator) -> Tensor:
+        """Latents of frames that are heard, float [n, dim]."""
+        hop = self.config.hop
+        crops = self.crops(self.start_crops, 2 * self.rate // hop * hop, generator).to(device_of(codec))
+        latents = torch.cat([codec.net.latents(part) for part in crops.split(10)]).float()
+        return latents[heard(crops, latents.shape[1])]
 
     def losses(self, codec: WaveformCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
         """Balanced distances of the output, and what the quantiser asks for; "loss" itself is no figure of quality."""
         target = batch.to(device_of(codec))
-        hasten(codec, progress)
-        used = draw_books(len(target), target.shape[1] // self.config.hop, self.choices, generator).to(target.device)
+        if progress >= self.plain and not self.adversary.quantising:
+            self.begin(codec, generator)
+        used = None
+        if self.adversary.quantising:
+            used = draw_books(len(target), target.shape[1] // self.config.hop, self.choices, generator).to(
+                target.device
+            )
         output, found = codec.net(target, used, generator)
         leaf = output.detach().requires_grad_()
         with torch.autocast(target.device.type, enabled=False):
@@ -115,10 +140,10 @@ class SystemTask(SoundTask):
             if float(torch.rand((), generator=generator)) < self.judging.often:
                 extra["adversary"] = discriminating(real, made)
         gradient = self.adversary.balancer(parts, leaf)
-        of_quantiser = sum(OF_QUANTISER[name] * loss for name, loss in found.losses.items())
-        loss = (output * gradient).sum() + of_quantiser
-        figures = {name: value.detach() for name, value in (parts | found.losses).items()}
-        return {"loss": loss, "used": found.usage.mean()} | figures | extra
+        losses = found.losses if found else {}
+        loss = (output * gradient).sum() + sum(OF_QUANTISER[name] * value for name, value in losses.items())
+        figures = {name: value.detach() for name, value in (parts | losses).items()}
+        return {"loss": loss} | figures | ({"used": found.usage.mean()} if found else {}) | extra
 
     def _distances(self, output: Tensor, target: Tensor, generator: Generator) -> dict[str, Tensor]:
         distance = self.distance.to(target.device)
@@ -146,13 +171,6 @@ class SystemTask(SoundTask):
                 parametrize.remove_parametrizations(module, "weight")
         generator, length = Generator().manual_seed(0), 10 * self.rate
         codec.finish([self.crops(10, length, generator) for _ in range(self.counted)])
-
-
-def hasten(codec: WaveformCodec, progress: float) -> None:
-    """Let running means follow the encoder quickly while it learns quickly: decay 0.9 at first, the configuration's at last."""
-    for module in codec.net.quantiser.modules():
-        if hasattr(module, "decay"):
-            module.decay = 1 - 0.1 ** (1 - progress) * (1 - codec.config.decay) ** progress
 
 
 def normed(codec: WaveformCodec) -> WaveformCodec:
@@ -208,7 +226,7 @@ def _recipes(name: str, cls: type[WaveformCodec], published: WaveformConfig, sma
             lr=1e-3,
             warmup=100,
             ema=0.99,
-            validate_every=250,
+            validate_every=100,
             data=DATA,
         )
 
