@@ -130,6 +130,7 @@ def export(codec: Codec, folder: Path, recipe: "Recipe", steps: int, seconds: fl
     The new weights become the default of their codec; other entries stay.
     """
     identify(codec)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}.safetensors"
     save(codec, path)
     entry = weights.Entry(
