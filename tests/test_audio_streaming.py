@@ -1,7 +1,9 @@
 """Streams: any pushes give the packets of the file and its samples; nothing depends on what comes later."""
 
+import re
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +131,14 @@ def test_broken_packets_are_refused():
     ):
         with pytest.raises(error):
             StreamDecoder(codec(3)).push(wrong)
+
+
+def test_what_the_documentation_shows_runs():
+    text = (Path(__file__).parents[1] / "docs" / "audio.md").read_text()
+    tokens, streaming = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict = {}
+    exec(compile(tokens, "audio.md", "exec"), names)
+    assert names["tokens"].shape == (1, 17, 51) and names["samples"].shape == (1, 16000)
+    names |= {"codec": codec(3), "samples": speech(4000, 1, 8000)}
+    exec(compile(streaming, "audio.md", "exec"), names)
+    assert names["sound"].shape[0] == 1
