@@ -50,7 +50,7 @@ def tiny(config: SlicesConfig = TINY, seed: int = 0) -> SlicesCodec:
     values = np.arange(-SIDE_BOUND, SIDE_BOUND + 1)
     counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
     inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]
-    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), gaussian(), inputs)
+    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), None, gaussian(), inputs)
     return codec.eval().requires_grad_(False)
 
 

@@ -58,7 +58,7 @@ def test_a_run_exports_a_codec(tmp_path):
     fixed = ["--data", str(tmp_path), "--out", str(tmp_path / "run"), "--precision", "float32", "--device", "cpu"]
     assert main(["image_slices.smoke", *fixed, "--export", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.safetensors")
-    assert path.stat().st_size < 4.7e6
+    assert path.stat().st_size < 5e6
     picture = Picture(photo(50, 70))
     track, plan = from_file(path).open(picture, Options(quality=80))
     units = [*from_file(path).encode_units(picture, track, plan, 0, Options())]

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...bitstream.errors import Malformed
 from ...entropy import ROWS, Coder, IntegerLinear, Model, Tables, gaussian
 from ...entropy.network import Network
 from .. import compact
@@ -22,9 +21,11 @@ from ..precision import fast_layers
 from ..signals import Picture
 from . import refine
 from .alpha import traverse_alpha
-from .patch import SIDE_BOUND, SKIP, STEPS, PatchCodec, _under
+from .patch import SKIP, STEPS, PatchCodec, _under
 from .patch_net import NO_MARGIN, PATCH, Margin, weight_of
 from .planes import split
+from .side import BOUND as SIDE_BOUND
+from .side import Near, traverse_side
 from .slices_net import FINE, MOST_ROW, SCORE_BOUND, RowInputs, SlicesConfig, SlicesNet
 from .tiles import Symbols
 
@@ -56,19 +57,22 @@ class SlicesCodec(PatchCodec):
 
     # Integers
 
-    def freeze_rows(self, side_tables: Tables, learned_tables: Tables, calibration: list[Tensor]) -> None:
+    def freeze_rows(
+        self, side_tables: Tables, side_near: Near | None, learned_tables: Tables, calibration: list[Tensor]
+    ) -> None:
         """Make the integer parts from the trained float ones; other weights are rounded as they are stored.
 
         Args:
-            side_tables: tables of z, `points` times `side` rows.
+            side_tables: static tables of z, `points` times `side` rows.
+            side_near: what the neighbours of a z tell about it.
             learned_tables: tables of residuals for the first rows; those of the others are Gaussian.
             calibration: inputs of the network of every step as they come up, [N, channels, h, w].
         """
         net = self.net
         weight, bias = (x.numpy(force=True) * FINE for x in (net.head.weight, net.head.bias))
         self.head = IntegerLinear.freeze(weight, bias, SIDE_BOUND, 0, MOST_CORRECTION)
-        self.side_tables, self.learned_tables, self.score_table = side_tables, learned_tables, net.score_table
-        self.residual_tables = _completed(learned_tables)
+        self.side_tables, self.side_near, self.learned_tables = side_tables, side_near, learned_tables
+        self.residual_tables, self.score_table = _completed(learned_tables), net.score_table
         self.row_networks = [
             freeze(
                 network, inputs, low=-MOST_CORRECTION, high=MOST_CORRECTION, resolution=FINE, input_bound=SCORE_BOUND
@@ -89,18 +93,15 @@ class SlicesCodec(PatchCodec):
     ) -> Symbols:
         """The order of the symbols of a picture of `size` (height, width) at rate index 0 .. 16 * (points - 1)."""
         height, width = (-(-side // (2 * PATCH)) for side in size)
-        tables = np.arange(self.config.side) + self.config.side * round(index / STEPS)
-        shape = (self.config.side, height, width)
-        side = coder.code(symbols and symbols.side, self.side_tables.at(tables[:, None, None], shape))
-        if np.abs(side).max() > SIDE_BOUND:
-            raise Malformed(f"side information of {self.id} lies within {-SIDE_BOUND} .. {SIDE_BOUND}")
+        given, shape = symbols and symbols.side, (self.config.side, height, width)
+        side = traverse_side(coder, shape, self.side_tables, self.side_near, round(index / STEPS), given)
         state = RowInputs(
             self.config, self.score_table, torch.from_numpy(self.rows(side, index).astype(np.int32))[None]
         )
         residual = np.zeros((self.config.latents, 2 * height, 2 * width), np.int32)
         for place, step in enumerate(self.net.steps):
             rows, mask = self._rows_of(place, state), step.mask(2 * height, 2 * width).numpy()
-            given = None if symbols is None else symbols.residual[step.channels][mask]
+            given = None if symbols is None or symbols.residual is None else symbols.residual[step.channels][mask]
             residual[step.channels][mask] = coder.code(given, self.residual_tables.at(rows[mask], skip=SKIP))
             state.take(step, torch.from_numpy(rows)[None], torch.from_numpy(residual[step.channels])[None])
         plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
@@ -125,7 +126,8 @@ class SlicesCodec(PatchCodec):
     def _quantised(self, y: Tensor, z: Tensor, index: int, cheap: bool = False) -> tuple[Symbols, Tensor]:
         """Symbols of latents and z, and the table row of every latent [latents, h, w]."""
         quantiser = Quantiser(self.net, y, z, torch.tensor([index / STEPS]), cheap)
-        symbols = self.traverse(quantiser, tuple(PATCH * side for side in y.shape[-2:]), index, False)
+        given = Symbols(z[0].numpy().astype(np.int32), None, None)
+        symbols = self.traverse(quantiser, tuple(PATCH * side for side in y.shape[-2:]), index, False, given)
         return symbols, quantiser.rows
 
     def _annealed(
@@ -179,6 +181,7 @@ class SlicesCodec(PatchCodec):
         """All tensors as they are stored: large matrices in 8 bits, integer parts under other names than `net.`."""
         state = self._floats() | {"scores": self.score_table}
         parts = [("head.", self.head), ("tables.", self.side_tables), ("residuals.", self.learned_tables)]
+        parts += [("near.", self.side_near)] if self.side_near else []
         parts += [(f"rows.{place}.", network) for place, network in enumerate(self.row_networks)]
         for prefix, part in parts:
             state |= {prefix + name: torch.from_numpy(np.array(value)) for name, value in part.state().items()}
@@ -190,6 +193,8 @@ class SlicesCodec(PatchCodec):
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(_under("head.", part))
         self.side_tables = Tables.from_state(_under("tables.", part))
+        near = _under("near.", part)
+        self.side_near = Near.from_state(near) if near else None
         self.learned_tables = Tables.from_state(_under("residuals.", part))
         self.residual_tables = _completed(self.learned_tables)
         self.score_table = state["scores"]
@@ -204,21 +209,21 @@ def _completed(tables: Tables) -> Tables:
 
 
 class Quantiser:
-    """A coder that chooses the symbols: z as given, then residuals of latents from the means known at each step."""
+    """A coder that chooses the symbols where none are given: residuals of latents from the means known at each step."""
 
     def __init__(self, net: SlicesNet, y: Tensor, z: Tensor, point: Tensor, cheap: bool) -> None:
-        self.net, self.y, self.z, self.cheap = net, y, z, cheap
+        self.net, self.y, self.cheap = net, y, cheap
         self.rows = torch.zeros(y.shape[1:], dtype=torch.long)
         self.price = refine.price_of(net, point)
         self.walk = net.walk(z)
         self.place = -1
 
     def code(self, symbols: np.ndarray | None, model: Model) -> np.ndarray:
-        """The symbols of the next call of `traverse`; `symbols` is ignored."""
+        """The symbols of the next call of `traverse`."""
+        if symbols is not None:
+            return symbols.astype(np.int32)
         self.place += 1
-        if not self.place:
-            return self.z[0].numpy().astype(np.int32)
-        step = self.net.steps[self.place - 1]
+        step = self.net.steps[self.place]
         means, mask = self.walk.means(step), step.mask(*self.y.shape[-2:])
         left = (self.y[:, step.channels] - means)[0][mask]
         rows = torch.from_numpy(model.rows.astype(np.int64))

@@ -24,13 +24,14 @@ from ...entropy import ROWS, RateCounter, Tables, gaussian
 from .. import models
 from ..train import Recipe
 from .image_patch import DATA, PatchTask
+from .patch_side import fit_near
 
 TRAINED = ("contexts.", "row_networks.")  # parts of the net; what image/patch has learned is fixed
 VALIDATED = (0, 2, 4, 6)  # rate points
 BANK = 12  # latents a side of the crops kept
 MOST = 128  # of a residual that is counted
 PRIOR = 1000  # residuals that the Gaussian counts as
-LEAST_SHARE = 1e-5  # of a value of z below which it is left to the escape
+SIDE_BATCHES = 24  # for the tables of z at each rate point
 
 
 def default() -> Recipe:
@@ -229,7 +230,7 @@ class SlicesTask(PatchTask):
         Image.fromarray(strip).save(folder / "sample.png")
 
     def finish(self, codec: SlicesCodec) -> None:
-        """Freeze, calibrated on crops at all rates; residuals are counted there, tables of z are those of image/patch."""
+        """Freeze, calibrated on crops at all rates; residuals and what neighbours tell about z are counted there."""
         if not torch.equal(codec.net.analysis.transform.weight, self.patch.net.analysis.transform.weight):
             raise ValueError("image/patch has other weights now than when this run began")
         generator = Generator().manual_seed(7)
@@ -242,7 +243,14 @@ class SlicesTask(PatchTask):
             inputs.append(coded.inputs)
             seen = seen + coded.seen
         calibration = [torch.cat(parts).float() for parts in zip(*inputs, strict=True)]
-        codec.freeze_rows(short_tables(self.patch.side_tables), residual_tables(seen.numpy()), calibration)
+        near = fit_near([self._sides(codec, float(number), generator) for number in range(codec.config.points)])
+        codec.freeze_rows(short_tables(self.patch.side_tables), near, residual_tables(seen.numpy()), calibration)
+
+    def _sides(self, codec: SlicesCodec, number: float, generator: Generator) -> np.ndarray:
+        """z of crops at a rate point, int32 [n, side, h, w]."""
+        gain = codec.net.gain(torch.tensor([number]))
+        found = [codec.net.hyper(self.batch(16, generator) * gain).round() for _ in range(SIDE_BATCHES)]
+        return torch.cat(found).clamp(-SIDE_BOUND, SIDE_BOUND).int().numpy()
 
 
 def take_over(codec: SlicesCodec, patch: PatchCodec) -> None:
@@ -265,15 +273,8 @@ def side_bits(tables: Tables, z: Tensor, number: int) -> Tensor:
 
 
 def short_tables(tables: Tables) -> Tables:
-    """The same tables, their rare ends left to an escape: a tenth of the size."""
-    rows, firsts = [], []
-    for number in range(len(tables)):
-        row = tables.row(number)
-        kept = np.flatnonzero(row > row.sum() * LEAST_SHARE)
-        row = row[kept[0] : kept[-1] + 1]
-        rows.append(Tables.from_counts(row * 64, escape=True).row(0))
-        firsts.append(int(tables.firsts[number]) + int(kept[0]))
-    return Tables(rows, firsts, escape=True)
+    """The same tables, all of which begin and end alike, their rare ends left to an escape."""
+    return Tables.trimmed(np.stack([tables.row(n) for n in range(len(tables))]).astype(float), int(tables.firsts[0]))
 
 
 def residual_tables(seen: np.ndarray) -> Tables:
