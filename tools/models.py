@@ -78,17 +78,15 @@ def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
         return from_file(entry.path)
     if family_of(name) is not None:
         return outside.load(name, level)
+    if recipe := getattr(cls, "recipe", ""):
+        command = f"python -m triptych.tools.train {recipe} --data DATA --out RUN --export FOLDER"
+        raise WrongModel(
+            f"no weights of {name} are installed; give a weights file with --weights, or train one: {command}"
+        )
     codec = cls()
     if next(codec.parameters(), None) is not None:
-        raise WrongModel(f"no weights of {name} are installed{_remedy(codec)}")
+        raise WrongModel(f"no weights of {name} are installed")
     return codec.eval()
-
-
-def _remedy(codec: Codec) -> str:
-    """What to do where a codec comes without weights and says how to train it."""
-    recipe = getattr(codec, "recipe", "")
-    command = f"python -m triptych.tools.train {recipe} --data DATA --out RUN --export FOLDER"
-    return f"; give a weights file with --weights, or train one: {command}" if recipe else ""
 
 
 @lru_cache(maxsize=4)

@@ -5,8 +5,8 @@ python -m triptych.tools.train audio_systems.seanet_rvq_small --data DATA --out 
 Every system has three recipes: its name (the published layout, for a GPU), `_small` (for a CPU), `_smoke` (seconds, for tests).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -28,6 +28,7 @@ from .discriminators import Discriminators, convincing, discriminating, matching
 from .sound_task import SoundTask, device_of
 
 WEIGHTS = {"time": 0.1, "mel": 1.0, "loudness": 1.0, "stft": 1.0, "adversarial": 3.0, "feature": 3.0}
+NUMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of codebooks that examples may draw
 OF_QUANTISER = {"commitment": 0.25, "codebook": 1.0, "entropy": 0.1}
 
 
@@ -181,71 +182,61 @@ def normed(codec: WaveformCodec) -> WaveformCodec:
     return codec
 
 
-def _recipes(name: str, cls: type[WaveformCodec], published: WaveformConfig, small: WaveformConfig, **sizes: int):
-    """The three recipes of a system; `sizes` are those fields that make its small configuration tiny."""
-    least = small.least
-    tiny = replace(
-        small, books=min(small.books, max(2, least)), dim=12, size=32, filters=2, context=8, per_unit=16, **sizes
-    )
-    if small.books == 1:
-        tiny = replace(tiny, books=1)
+@dataclass(frozen=True)
+class System:
+    """A codec with its configurations; `sizes` are further fields that make the small one tiny."""
 
-    def recipe(suffix: str, config: WaveformConfig, frames: int, judging: Judging | None, **schedule) -> Recipe:
-        choices = [n for n in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if least <= n <= config.books]
-        extent = {"start_crops": 20, "rounds": 3, "held": 2, "counted": 1} if suffix == "_smoke" else {}
+    name: str
+    cls: type[WaveformCodec]
+    published: WaveformConfig
+    small: WaveformConfig
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def recipes(self) -> tuple[Callable[[], Recipe], Callable[[], Recipe], Callable[[], Recipe]]:
+        """The published layout, the small one, and one for tests."""
+        return self.full, self.modest, self.smoke
+
+    def full(self) -> Recipe:
+        """For a GPU."""
+        frames = self.published.rate // self.published.hop
+        recipe = self._recipe("", self.published, frames, Judging())
+        schedule = {"batch": 32, "lr": 3e-4, "warmup": 1000, "validate_every": 5000, "save_every": 1000}
+        return replace(recipe, steps=400_000, data=DATA, hardware="one GPU", **schedule)
+
+    def modest(self) -> Recipe:
+        """For one CPU thread."""
+        recipe = self._recipe("_small", self.small, 50, Judging((2, 3, 5), (1024, 512, 256), 4, since=0.6))
+        return replace(recipe, steps=3000, batch=8, lr=1e-3, warmup=100, ema=0.99, validate_every=100, data=DATA)
+
+    def smoke(self) -> Recipe:
+        """A tiny model for tests: seconds, not quality."""
+        books = min(self.small.books, max(2, self.small.least))
+        tiny = {"books": books, "dim": 12, "size": 32, "filters": 2, "context": 8, "per_unit": 16}
+        extent = {"start_crops": 20, "rounds": 3, "held": 2, "counted": 1}
+        config = replace(self.small, **tiny | self.sizes)
+        recipe = self._recipe("_smoke", config, 16, Judging((2, 3), (256,), 2, since=0.3), **extent)
+        return replace(recipe, steps=20, batch=4, lr=2e-3, warmup=5, validate_every=10, save_every=10)
+
+    def _recipe(self, suffix: str, config: WaveformConfig, frames: int, judging: Judging, **extent: int) -> Recipe:
+        choices = [n for n in NUMBERS if config.least <= n <= config.books]
         return Recipe(
-            name=f"audio_systems.{name}{suffix}",
-            make=lambda: normed(cls(config)),
+            name=f"audio_systems.{self.name}{suffix}",
+            make=lambda: normed(self.cls(config)),
             task=lambda: SystemTask(config, frames, choices, judging, **extent),
+            steps=1,
+            batch=1,
+            lr=0.0,
             clip=10.0,
-            **schedule,
         )
 
-    def full() -> Recipe:
-        seconds = {
-            "steps": 400_000,
-            "batch": 32,
-            "lr": 3e-4,
-            "warmup": 1000,
-            "validate_every": 5000,
-            "save_every": 1000,
-        }
-        return recipe(
-            "", published, published.rate // published.hop, Judging(), data=DATA, hardware="one GPU", **seconds
-        )
 
-    def small_one() -> Recipe:
-        judging = Judging((2, 3, 5), (1024, 512, 256), 4, since=0.6)
-        return recipe(
-            "_small",
-            small,
-            50,
-            judging,
-            steps=3000,
-            batch=8,
-            lr=1e-3,
-            warmup=100,
-            ema=0.99,
-            validate_every=100,
-            data=DATA,
-        )
+NARROW = {"width": 16, "blocks": 1}
+SEANET = System("seanet_rvq", seanet.SeanetRvqCodec, seanet.ENCODEC, seanet.SMALL)
+HIFI = System("hifi_codec", hifi.HifiCodec, hifi.PUBLISHED, hifi.SMALL)
+LANGUAGE = System("language_codec", language.LanguageCodec, language.PUBLISHED, language.SMALL, NARROW)
+WAVTOKENIZER = System("wavtokenizer", wav.WavTokenizer, wav.PUBLISHED, wav.SMALL, NARROW)
 
-    def smoke() -> Recipe:
-        judging = Judging((2, 3), (256,), 2, since=0.3)
-        return recipe(
-            "_smoke", tiny, 16, judging, steps=20, batch=4, lr=2e-3, warmup=5, validate_every=10, save_every=10
-        )
-
-    return full, small_one, smoke
-
-
-seanet_rvq, seanet_rvq_small, seanet_rvq_smoke = _recipes(
-    "seanet_rvq", seanet.SeanetRvqCodec, seanet.ENCODEC, seanet.SMALL
-)
-hifi_codec, hifi_codec_small, hifi_codec_smoke = _recipes("hifi_codec", hifi.HifiCodec, hifi.PUBLISHED, hifi.SMALL)
-language_codec, language_codec_small, language_codec_smoke = _recipes(
-    "language_codec", language.LanguageCodec, language.PUBLISHED, language.SMALL, width=16, blocks=1
-)
-wavtokenizer, wavtokenizer_small, wavtokenizer_smoke = _recipes(
-    "wavtokenizer", wav.WavTokenizer, wav.PUBLISHED, wav.SMALL, width=16, blocks=1
-)
+seanet_rvq, seanet_rvq_small, seanet_rvq_smoke = SEANET.recipes()
+hifi_codec, hifi_codec_small, hifi_codec_smoke = HIFI.recipes()
+language_codec, language_codec_small, language_codec_smoke = LANGUAGE.recipes()
+wavtokenizer, wavtokenizer_small, wavtokenizer_smoke = WAVTOKENIZER.recipes()
