@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.bitstream import Malformed
+from triptych.codecs.image.residuals import MOST, completed, learned
 from triptych.codecs.image.side import Near, neighbours, places, traverse_side
-from triptych.entropy import Decoder, Encoder, RateCounter, Tables
+from triptych.entropy import ROWS, Decoder, Encoder, RateCounter, Tables, gaussian
 from triptych.tools.recipes.patch_side import fit_near
 
 CHANNELS, POINTS = 3, 2
@@ -109,3 +110,15 @@ def test_it_is_stored_as_arrays(models):
         for a, b in zip(near.expect(around, step, 1), again.expect(around, step, 1), strict=True):
             assert (a == b).all()
     assert (again.tables.frequencies == near.tables.frequencies).all()
+
+
+def test_tables_of_residuals_follow_what_was_seen():
+    seen = np.zeros((ROWS, 2 * MOST + 1), np.int64)
+    seen[10, MOST - 1 : MOST + 2] = 10_000, 80_000, 30_000
+    tables, family = completed(learned(seen)), gaussian()
+    assert len(tables) == ROWS and (tables.firsts == family.firsts).all() and (tables.sizes == family.sizes).all()
+    assert (tables.row(11) == family.row(11)).all() or np.abs(tables.row(11) - family.row(11)).max() < 40
+    middle = -int(tables.firsts[10])
+    shares = tables.row(10)[middle - 1 : middle + 2] / 2**24
+    assert np.allclose(shares, (20 / 121, 80 / 121, 20 / 121), atol=0.02) and shares[0] == shares[2]
+    assert (completed(None).frequencies == family.frequencies).all()

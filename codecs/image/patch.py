@@ -36,6 +36,7 @@ from .patch_net import (
     trim,
 )
 from .planes import format_of, join, split
+from .residuals import completed, learned
 from .side import BOUND as SIDE_BOUND
 from .side import Near, traverse_side
 from .tiles import CELL, Box, Grid, Symbols, code_number, windows
@@ -65,6 +66,8 @@ class PatchCodec(Codec):
         self.head: IntegerLinear | None = None
         self.side_tables: Tables | None = None
         self.side_near: Near | None = None
+        self.learned: Tables | None = None
+        self.residual_tables = gaussian()
 
     @property
     def halos(self) -> tuple[int, int]:
@@ -73,12 +76,13 @@ class PatchCodec(Codec):
 
     # Integers
 
-    def freeze(self, side_counts: np.ndarray, near: Near | None = None) -> None:
+    def freeze(self, side_counts: np.ndarray, near: Near | None = None, seen: np.ndarray | None = None) -> None:
         """Make the integer parts from the trained float ones; weights are rounded to half precision first.
 
         Args:
             side_counts: how often each z was seen, int [points * side, 2 * 127 + 1].
             near: what the neighbours of a z tell about it.
+            seen: how often each residual was coded with each row, as `residuals.learned` takes it.
         """
         with torch.no_grad():
             for parameter in self.net.parameters():
@@ -86,6 +90,8 @@ class PatchCodec(Codec):
         head = self.net.head
         self.head = IntegerLinear.freeze(head.weight.numpy(force=True), head.bias.numpy(force=True), SIDE_BOUND, 0, 63)
         self.side_tables, self.side_near = Tables.from_counts(side_counts, first=-SIDE_BOUND), near
+        self.learned = None if seen is None else learned(seen)
+        self.residual_tables = completed(self.learned)
 
     def rows(self, side: np.ndarray, index: int) -> np.ndarray:
         """Table rows of the residuals [latents, 2 h, 2 w] from z int [side, h, w]: integers only."""
@@ -105,7 +111,7 @@ class PatchCodec(Codec):
         given = symbols and symbols.side
         side = traverse_side(coder, shape, self.side_tables, self.side_near, round(index / STEPS), given)
         rows = self.rows(side, index)
-        residual = coder.code(symbols and symbols.residual, gaussian().at(rows, skip=SKIP))
+        residual = coder.code(symbols and symbols.residual, self.residual_tables.at(rows, skip=SKIP))
         plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
         return Symbols(side, residual, plane)
 
@@ -297,7 +303,7 @@ class PatchCodec(Codec):
         """All tensors as they are stored: floats in half precision, integer parts under `head.` and `tables.`."""
         state = {name: value.half() for name, value in self.net.state_dict(prefix="net.").items()}
         state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
-        parts = {"head.": self.head, "tables.": self.side_tables, "near.": self.side_near}
+        parts = {"head.": self.head, "tables.": self.side_tables, "near.": self.side_near, "residuals.": self.learned}
         for prefix, part in ((name, part.state()) for name, part in parts.items() if part is not None):
             state |= {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in part.items()}
         return state
@@ -310,8 +316,10 @@ class PatchCodec(Codec):
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(_under("head.", part))
         self.side_tables = Tables.from_state(_under("tables.", part))
-        near = _under("near.", part)
+        near, residuals = _under("near.", part), _under("residuals.", part)
         self.side_near = Near.from_state(near) if near else None
+        self.learned = Tables.from_state(residuals) if residuals else None
+        self.residual_tables = completed(self.learned)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the analysis."""

@@ -16,7 +16,7 @@ from ...codecs.image.patch import SIDE_BOUND, STEPS, PatchCodec
 from ...codecs.image.patch_net import LOG_MIN, LOG_STEP, PatchConfig, PatchNet, checkerboard, weight_of
 from ..train import Recipe
 from .packs import pictures
-from .patch_side import counted, fit_near, seen_side
+from .patch_side import counted, fit_near, seen_residuals, seen_side
 from .patch_start import start_net
 
 DATA = """456 photographs, 264 megapixels, of which every 60th is kept for validation; reduced from larger originals, WebP
@@ -180,4 +180,8 @@ class PatchTask:
         """Freeze with what training crops show of z at every rate point."""
         generator = Generator().manual_seed(7)
         seen = seen_side(codec.net, [self.batch(8, generator) for _ in range(0, self.count_crops, 8)])
-        codec.freeze(counted(codec.net, seen), fit_near(seen))
+        counts, near = counted(codec.net, seen), fit_near(seen)
+        # Residuals as the frozen codec makes them decide their own tables: it is frozen twice.
+        codec.freeze(counts, near)
+        crops = torch.cat([self.batch(8, generator) for _ in range(0, self.count_crops, 8)])
+        codec.freeze(counts, near, seen_residuals(codec, crops, generator))

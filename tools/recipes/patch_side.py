@@ -1,4 +1,4 @@
-"""Tables and predictions of the side information of image/patch, fitted to training crops after the training."""
+"""Tables and predictions of what image/patch codes, fitted to training crops after the training."""
 
 import math
 
@@ -6,13 +6,18 @@ import numpy as np
 import torch
 
 from ...codecs.blocks import gaussian_bits
+from ...codecs.image.patch import STEPS as POINT
+from ...codecs.image.patch import PatchCodec
 from ...codecs.image.patch_net import PatchNet
+from ...codecs.image.residuals import MOST
 from ...codecs.image.side import BOUND, QUARTERS, STEPS, Near, neighbours, places
-from ...entropy import IntegerLinear, Tables
+from ...codecs.signals import Picture
+from ...entropy import ROWS, IntegerLinear, Tables
 
 RIDGE = 100.0
 REACH = 2 * BOUND + 1  # of what is left of a value when its expectation is taken away
 PSEUDO = 15.0  # observations that a row borrows from all quarters together
+EFFORT = 1  # at which residuals are counted: all efforts but 0 round that way or cheaper
 VALUES = torch.arange(-BOUND, BOUND + 1).float()
 
 
@@ -35,6 +40,19 @@ def counted(net: PatchNet, seen: list[np.ndarray]) -> np.ndarray:
     shape = torch.exp(-gaussian_bits(VALUES - net.side_mean.detach()[..., None], scale) * math.log(2)).numpy()
     # As many pseudo-counts as one part in fifty of what was seen keeps rare values cheap enough.
     return (counts * 50 + shape * counts[0, 0].sum()).astype(np.int64).reshape(-1, len(VALUES))
+
+
+def seen_residuals(codec: PatchCodec, crops: torch.Tensor, generator: torch.Generator) -> np.ndarray:
+    """How often each residual is coded with each row, crops uint8 [n, 3, H, W] at random rates: int64 [ROWS, 2 * MOST + 1]."""
+    size = 2 * MOST + 1
+    seen = np.zeros(ROWS * size, np.int64)
+    top = POINT * (codec.config.points - 1)
+    for crop in crops:
+        index = int(torch.randint(0, top + 1, (1,), generator=generator))
+        symbols = codec.analyse(Picture(crop.permute(1, 2, 0).numpy()), index, EFFORT)
+        places = codec.rows(symbols.side, index).astype(np.int64) * size + symbols.residual.clip(-MOST, MOST) + MOST
+        seen += np.bincount(places.reshape(-1), minlength=len(seen))
+    return seen.reshape(ROWS, size)
 
 
 def fit_near(seen: list[np.ndarray]) -> Near:
