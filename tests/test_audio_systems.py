@@ -158,6 +158,7 @@ def test_malformed_tracks_are_refused():
         (replace(track, parameters=b""), [unit], "bytes of parameters"),
         (replace(track, media=AudioMedia(8000, 1, 2560, 0, 1, 2000 + 2560)), [unit], "units"),
         (replace(track, media=replace(media, samples_per_unit=77)), [unit], "units hold"),
+        (replace(track, media=replace(media, total=0)), [unit], "at least one"),
         (track, [], "1 units, not 0"),
         (track, [unit, unit], "1 units with one stream"),
         (track, [replace(unit, outputs=1)], "must yield 2000"),

@@ -28,8 +28,8 @@ class Layout:
     @classmethod
     def of(cls, media: AudioMedia, rate: int, hop: int, per_unit: int, reach: int, tail: int = 1) -> "Layout":
         """Layout from the header fields of a track; raises Malformed, OverLimit for a rate out of bounds."""
-        if media.total is None or media.skip:
-            raise Malformed("this codec needs the number of samples in the header and skips none")
+        if not media.total or media.skip:
+            raise Malformed("this codec needs the number of samples, at least one, in the header and skips none")
         if not LOWEST_RATE <= media.sample_rate <= HIGHEST_RATE:
             raise OverLimit(f"the sample rate {media.sample_rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         layout = cls(media.total, media.sample_rate, rate, hop, per_unit, reach, tail)
