@@ -14,6 +14,7 @@ from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
 from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
 from triptych.codecs.audio.start import start
 from triptych.codecs.base import Options
+from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
 from triptych.tools.recipes.patch_start import start_net
@@ -56,6 +57,14 @@ def tiny_patch(seed: int = 0) -> PatchCodec:
         values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1)
         counts = (1e6 * torch.exp(-values.abs() / 4)).long() + 1
     codec.freeze(counts.expand(TINY_PATCH.points * TINY_PATCH.side, -1).numpy())
+    return codec.eval().requires_grad_(False)
+
+
+def tiny_overfit(seed: int = 0) -> OverfitCodec:
+    """An image/overfit codec of the smallest preset whose learned networks are random ones."""
+    torch.manual_seed(seed)
+    codec = OverfitCodec(OverfitConfig("lop"))
+    codec.freeze()
     return codec.eval().requires_grad_(False)
 
 

@@ -22,7 +22,7 @@ def test_registry_tells_the_truth(entry):
 
 def test_one_default_each_and_little_in_all():
     defaults = [entry.codec for entry in weights.entries() if entry.default]
-    assert sorted(defaults) == ["audio/mdct-rvq", "image/patch"]
+    assert sorted(defaults) == ["audio/mdct-rvq", "image/overfit", "image/patch"]
     assert sum(entry.bytes for entry in weights.entries()) < 24 << 20
     stray = {path.name for path in Path(weights.__file__).parent.glob("*.safetensors")}
     assert stray == {entry.file for entry in weights.entries()}
@@ -34,6 +34,15 @@ def test_patch_weights_compress_a_picture():
     error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
     assert 10 * np.log10(255**2 / error) > 30
     assert len(items[0].streams[0]) * 8 / 256**2 < 1.2
+
+
+def test_overfit_weights_are_a_good_start():
+    """A file of a few steps is small although it carries its networks: they are a difference to the learned ones."""
+    picture = Picture(photo(128, 128))
+    decoded, _, (networks, latents) = round_trip(load("image/overfit"), picture, Options(quality=40, effort=0))
+    error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
+    assert 10 * np.log10(255**2 / error) > 28
+    assert len(networks.body) < 400 and len(latents.streams[0]) * 8 / 128**2 < 1.5
 
 
 def test_mdct_rvq_weights_follow_a_voice():

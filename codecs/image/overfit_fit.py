@@ -45,9 +45,9 @@ class Recipe:
     steps: int
     lagrangian: float
     gain: float
-    lr: float = 0.12
-    lr_net: float = 0.01
-    temperature: tuple[float, float] = (0.35, 0.1)
+    lr: float = 0.08
+    lr_net: float = 0.008
+    temperature: tuple[float, float] = (0.3, 0.15)
     noise: tuple[float, float] = (0.22, 0.12)
     weigh: float = 1.0
     seed: int = 0

@@ -1,0 +1,129 @@
+"""What learned starts give a fit of image/overfit, what its decoder takes, where the bytes of a file are.
+
+python benchmarks/overfit.py starts ../shared/data/eval/kodak --pictures 6 --quality 15 50 --steps 100 300 1000
+python benchmarks/overfit.py decoder ../shared/data/eval/kodak/kodim19.png
+python benchmarks/overfit.py crops ../shared/data/eval/kodak --out kodak-256
+"""
+
+import argparse
+import dataclasses
+import io
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from triptych.bitstream import Reader, Unit, Weights, Writer
+from triptych.codecs.base import Options
+from triptych.codecs.image import overfit
+from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
+from triptych.codecs.image.overfit_start import lagrangian
+from triptych.codecs.signals import Picture
+from triptych.tools import models
+
+
+def encoded(codec: OverfitCodec, picture: Picture, quality: float, steps: int) -> tuple[bytes, float]:
+    """A file and the processor seconds that it took."""
+    options, out, began = Options(quality=quality, effort=3), io.BytesIO(), time.process_time()
+    overfit.STEPS = (steps,) * 11
+    track, plan = codec.open(picture, options)
+    writer = Writer(out, [dataclasses.replace(track, digest=codec.identity[:8])])
+    for item in codec.encode_units(picture, track, plan, 0, options):
+        writer.item(item)
+    writer.finish()
+    return out.getvalue(), time.process_time() - began
+
+
+def decoded(codec: OverfitCodec, data: bytes) -> tuple[np.ndarray, list[Weights | Unit], float]:
+    """Pixels, items of the file and processor seconds."""
+    began = time.process_time()
+    reader = Reader(data)
+    items = list(reader)
+    pixels = codec.decode(reader.tracks[0], items).pixels
+    return pixels, items, time.process_time() - began
+
+
+def crop(path: Path, side: int) -> Picture:
+    """The centre of a picture."""
+    pixels = np.array(Image.open(path).convert("RGB"))
+    top, left = ((length - side) // 2 for length in pixels.shape[:2])
+    return Picture(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+
+
+def starts(arguments: argparse.Namespace) -> None:
+    """A table of rate, PSNR and bits at equal quality, with and without learned networks and first latents."""
+    codecs = {
+        "learned": models.load("image/overfit", arguments.weights),
+        "cold": OverfitCodec(OverfitConfig("mop", start=False)),
+    }
+    paths = sorted(arguments.data.glob("*.png"))
+    paths = paths[:: max(1, len(paths) // arguments.pictures)][: arguments.pictures]
+    print("| quality | steps | start | bpp | PSNR | networks | loss | CPU s |\n|---|---|---|---|---|---|---|---|")
+    for quality in arguments.quality:
+        for steps in arguments.steps:
+            for name, codec in codecs.items():
+                rows = [measured(codec, crop(path, arguments.side), quality, steps) for path in paths]
+                bpp, mse, share, seconds = np.mean(rows, axis=0)
+                psnr = np.mean([-10 * np.log10(row[1]) for row in rows])
+                loss = mse + lagrangian(quality) * bpp
+                print(
+                    f"| {quality:g} | {steps} | {name} | {bpp:.4f} | {psnr:.2f} | {share:.1%} | {1e3 * loss:.4f} "
+                    f"| {seconds:.1f} |",
+                    flush=True,
+                )
+
+
+def measured(codec: OverfitCodec, picture: Picture, quality: float, steps: int) -> tuple[float, float, float, float]:
+    """Bits per pixel, squared error, share of the networks in the file and processor seconds."""
+    data, seconds = encoded(codec, picture, quality, steps)
+    pixels, items, _ = decoded(codec, data)
+    error = np.mean((pixels.astype(float) - picture.pixels) ** 2) / 255**2
+    return 8 * len(data) / pixels[..., 0].size, error, len(items[0].body) / len(data), seconds
+
+
+def decoder(arguments: argparse.Namespace) -> None:
+    """Processor seconds of decoding one picture, and of its parts."""
+    codec = models.load("image/overfit", arguments.weights)
+    picture = Picture(np.array(Image.open(arguments.data).convert("RGB")))
+    for quality in arguments.quality:
+        data, seconds = encoded(codec, picture, quality, arguments.steps[0])
+        times = [decoded(codec, data)[2] for _ in range(3)]
+        pixels, items, _ = decoded(codec, data)
+        psnr = -10 * np.log10(np.mean((pixels.astype(float) - picture.pixels) ** 2) / 255**2)
+        print(
+            f"quality {quality:g}: {8 * len(data) / pixels[..., 0].size:.4f} bpp, {psnr:.2f} dB, networks "
+            f"{len(items[0].body) / len(data):.1%}; {seconds:.1f} s to encode with {arguments.steps[0]} steps, "
+            f"{min(times):.3f} s to decode",
+            flush=True,
+        )
+
+
+def crops(arguments: argparse.Namespace) -> None:
+    """The centres of all pictures as files, for `triptych evaluate`."""
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for path in sorted(arguments.data.glob("*.png")):
+        Image.fromarray(crop(path, arguments.side).pixels).save(arguments.out / path.name)
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("starts", "decoder", "crops"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("crops"))
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--pictures", type=int, default=6)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--quality", type=float, nargs="+", default=[15.0, 50.0])
+    parser.add_argument("--steps", type=int, nargs="+", default=[100, 300, 1000])
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    {"starts": starts, "decoder": decoder, "crops": crops}[arguments.what](arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
