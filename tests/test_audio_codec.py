@@ -129,16 +129,16 @@ def test_units_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1000, 200_000), st.integers(1, 600), st.integers(0, 30))
-def test_layout_accounts_for_everything(total: int, rate: int, per_unit: int, reach: int) -> None:
-    layout = Layout(total, rate, 16000, 320, per_unit, reach)
+@given(st.integers(0, 10**6), st.integers(1000, 200_000), st.integers(1, 600), st.integers(0, 30), st.integers(0, 1))
+def test_layout_accounts_for_everything(total: int, rate: int, per_unit: int, reach: int, tail: int) -> None:
+    layout = Layout(total, rate, 16000, 320, per_unit, reach, tail)
     if layout.units > 2000:
         return
     outputs = [layout.outputs(unit) for unit in range(layout.units)]
     assert sum(outputs) == total and 0 <= min(outputs) <= max(outputs) <= layout.outputs_per_unit
     assert layout.coded(layout.units - 1) == layout.frames and layout.made(layout.units - 1) == layout.blocks
     for unit in range(layout.units):
-        assert layout.coded(unit) >= min(layout.frames, layout.made(unit) + 1 + reach)
+        assert layout.coded(unit) >= min(layout.frames, layout.made(unit) + tail + reach)
 
 
 def test_effort_lowers_the_error() -> None:
