@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop", type=_crop, metavar="X,Y,W,H", help="only this part of a picture: left, top, width, height in pixels"
     )
     parser.add_argument(
+        "--frames", type=_span, metavar="A:B", help="only frames A to B - 1 of a film, counted from 0, and their sound"
+    )
+    parser.add_argument(
         "--salvage", action="store_true", help="of a damaged picture in tiles decode what is left, the rest is black"
     )
     parser.add_argument(
@@ -45,6 +48,14 @@ def _crop(text: str) -> tuple[int, ...]:
     if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
         raise argparse.ArgumentTypeError(f"must be four whole numbers like 0,0,640,480, not {text!r}")
     return tuple(map(int, numbers))
+
+
+def _span(text: str) -> tuple[int, int]:
+    """An argument type: the first frame and that after the last."""
+    first, colon, end = text.partition(":")
+    if not (colon and first.strip().isdecimal() and end.strip().isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be two whole numbers like 100:120, not {text!r}")
+    return int(first), int(end)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -80,7 +91,13 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
         crop = None if arguments.crop is None else Crop(*arguments.crop)
         salvage = console.note if arguments.salvage else None
         signal = pipeline.decode(
-            data, memory=memory, progress=progress, weights=arguments.weights, crop=crop, salvage=salvage
+            data,
+            memory=memory,
+            progress=progress,
+            weights=arguments.weights,
+            crop=crop,
+            salvage=salvage,
+            frames=arguments.frames,
         )
     if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
         console.note(f"{target}: this format has no sound, the sound track is left out")

@@ -60,20 +60,23 @@ def decode(
     weights: Path | None = None,
     crop: Crop | None = None,
     salvage: Callable[[str], None] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> Signal:
     """Read a .trip file of one picture, one sound or one film.
 
     The weights are found by their digest, or taken from the file `weights` when its digest is the right one. Every
     track's memory need is compared with `memory` (bytes) before anything is decoded. Of a picture, `crop` decodes a
-    part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is not. Raises
-    a TripError: among them OverLimit, WrongModel where the weights are not at hand, SymbolMismatch. Raises UsageError
-    for a part of what is no picture or of what is outside it.
+    part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is not. Of a film,
+    `frames` are the first to be decoded and that after the last. Raises a TripError: among them OverLimit, WrongModel
+    where the weights are not at hand, SymbolMismatch. Raises UsageError for a part that the file does not have.
     """
     reader = Reader(source, limits or Limits(), salvage is not None)
     order = _order(reader.tracks)
     codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
     if crop is not None or salvage is not None:
         return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
+    if frames is not None:
+        return parts.stretch(reader, codecs, frames, partial(_fits, memory=memory))
     for track, codec in zip(reader.tracks, codecs, strict=True):
         _fits(codec.memory(track), memory)
     items: list[list[Weights | Unit]] = [[] for _ in codecs]

@@ -70,7 +70,11 @@ def encode(
 
 
 def decode(
-    source: "bytes | Path", *, crop: tuple[int, int, int, int] | None = None, full_precision: bool = False
+    source: "bytes | Path",
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    frames: tuple[int, int] | None = None,
+    full_precision: bool = False,
 ) -> "Signal":
     """Decode a .trip file, given as bytes or by its path.
 
@@ -78,6 +82,7 @@ def decode(
         source: the file.
         crop: of a picture only this part: left and upper end, width and height in pixels. Of a picture in tiles only
             those are decoded that the part needs; its pixels are those of the whole picture.
+        frames: of a film only these and their sound: the first, counted from 0, and that after the last.
         full_precision: compute in float32 throughout: slower on some processors, but machines then agree but for rounding.
 
     Returns:
@@ -86,7 +91,7 @@ def decode(
 
     Raises:
         triptych.bitstream.TripError: the file is damaged, too large, or needs weights that are not here.
-        triptych.tools.errors.UsageError: the crop does not lie inside the picture, or there is no picture.
+        triptych.tools.errors.UsageError: the crop or the frames do not lie inside the picture or film, or there is none.
     """
     from .codecs import precision
     from .codecs.signals import Crop
@@ -94,7 +99,7 @@ def decode(
 
     data = source if isinstance(source, bytes) else files.read_bytes(source)
     with precision.full_precision(full_precision):
-        return pipeline.decode(data, crop=None if crop is None else Crop(*crop))
+        return pipeline.decode(data, crop=None if crop is None else Crop(*crop), frames=frames)
 
 
 def encode_many(
