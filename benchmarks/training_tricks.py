@@ -101,6 +101,7 @@ def random_last_layers(codec: PatchCodec) -> None:
 TRICKS = {
     "baseline: AdamW 1e-3, cosine, linear algebra, averaged, bfloat16": Trick(adam(1e-3), cosine),
     "AdamW 2e-3": Trick(adam(2e-3), cosine),
+    "AdamW 4e-3": Trick(adam(4e-3), cosine),
     "AdamW 5e-4": Trick(adam(5e-4), cosine),
     "Muon 0.01 for 1x1 layers, AdamW 1e-3 for the rest": Trick(muon(0.01, 1e-3), cosine),
     "Muon 0.003 for 1x1 layers, AdamW 1e-3 for the rest": Trick(muon(0.003, 1e-3), cosine),
@@ -109,6 +110,7 @@ TRICKS = {
     "SOAP 1e-3, basis turned every 50 steps": Trick(soap(1e-3, 50), cosine),
     "constant learning rate": Trick(adam(1e-3), level),
     "constant, linear to zero over the last third": Trick(adam(1e-3), cooled),
+    "AdamW 2e-3, linear to zero over the last third": Trick(adam(2e-3), cooled),
     "last weights, not averaged ones": Trick(adam(1e-3), cosine, average=False),
     "random last layers in place of zero": Trick(adam(1e-3), cosine, prepare=random_last_layers),
     "random start in place of linear algebra": Trick(adam(1e-3), cosine, prepare=random_last_layers, linear=False),
