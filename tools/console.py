@@ -64,7 +64,7 @@ def shown(path: str, direction: str = "input") -> str:
 def guarded(body: Callable[[], None]) -> int:
     """Run a command; its exit status. Errors that the user can do something about become one sentence on stderr."""
     try:
-        with _ends_cleanly():
+        with ends_cleanly():
             body()
     except KeyboardInterrupt:
         print("triptych: interrupted, nothing was written", file=sys.stderr)
@@ -99,7 +99,7 @@ def progress_bar() -> Iterator[Progress]:
 
 
 @contextmanager
-def _ends_cleanly() -> Iterator[None]:
+def ends_cleanly() -> Iterator[None]:
     """Turn a request to terminate into an exception, so that temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
