@@ -24,7 +24,7 @@ from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
-STEPS = (40, 80, 120, 200, 350, 600, 1000, 2000, 4000, 7000, 10000)  # by effort
+STEPS = (40, 70, 100, 200, 350, 600, 1000, 2000, 4000, 7000, 10000)  # by effort
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded

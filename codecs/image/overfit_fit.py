@@ -45,10 +45,10 @@ class Recipe:
     steps: int
     lagrangian: float
     gain: float
-    lr: float = 0.08
-    lr_net: float = 0.008
-    temperature: tuple[float, float] = (0.3, 0.15)
-    noise: tuple[float, float] = (0.22, 0.12)
+    lr: float = 0.15
+    lr_net: float = 0.012
+    temperature: tuple[float, float] = (0.3, 0.25)
+    noise: tuple[float, float] = (0.2, 0.18)
     weigh: float = 1.0
     seed: int = 0
     bits: float | None = None

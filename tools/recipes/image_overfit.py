@@ -20,8 +20,8 @@ from .image_patch import DATA, _middle
 from .packs import decoded
 
 PICTURES = 150
-HELD = """ Of these the first 150, every 30th kept for validation. After the steps, 20 crops of 128x128 are fitted at each of the five
-rate points for 250 steps, networks shared and latents their own."""
+HELD = """ Of these the first 150, every 30th kept for validation. After the steps, 20 crops of 128x128 are fitted at each of
+the five rate points for 250 steps, networks shared and latents their own."""
 
 
 def default() -> Recipe:
