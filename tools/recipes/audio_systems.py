@@ -167,9 +167,10 @@ class SystemTask(SoundTask):
 
     def finish(self, codec: WaveformCodec) -> None:
         """Plain weights as they are stored, and tables counted on training samples."""
-        for module in codec.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight")
+        with torch.enable_grad():  # without, the plain weights would be no parameters
+            for module in codec.modules():
+                if parametrize.is_parametrized(module, "weight"):
+                    parametrize.remove_parametrizations(module, "weight")
         generator, length = Generator().manual_seed(0), 10 * self.rate
         codec.finish([self.crops(10, length, generator) for _ in range(self.counted)])
 
