@@ -12,6 +12,7 @@ CODECS: Mapping[str, str] = {
     "image/patch": "image.patch:PatchCodec",
     "image/overfit": "image.overfit:OverfitCodec",
     "image/slices": "image.slices:SlicesCodec",
+    "image/circuit": "image.circuit:CircuitCodec",
     "audio/mdct-rvq": "audio.mdct_rvq:MdctRvqCodec",
     "audio/seanet-rvq": "audio.seanet_rvq:SeanetRvqCodec",
     "audio/hifi-codec": "audio.hifi_codec:HifiCodec",

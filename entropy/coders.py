@@ -153,7 +153,8 @@ class Encoder(Coder):
 
     def _each(self, classes: np.ndarray | None, model: Dense) -> np.ndarray:
         if len(classes):
-            self._calls.append((classes, lambda: (EACH, model.weights)))
+            places, weights = model.narrow(classes)
+            self._calls.append((places, lambda: (EACH, weights)))
         return classes
 
     def finish(self) -> bytes:

@@ -33,6 +33,23 @@ class Dense:
         weights = self.frequencies.reshape(-1, self.frequencies.shape[-1]) - 1
         return weights.astype(np.float64, order="C")  # other orders of memory would be misread without a word
 
+    def narrow(self, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classes and weights that code the same bytes with three classes at most, so that an encoder keeps little.
+
+        An encoder needs the frequency of a symbol and the sum of those below it: the middle one of three classes has both.
+        Where nothing lies below or above, the other side is split so that all three are possible.
+        """
+        if self.count <= 3:
+            return classes, self.weights
+        found = self.frequencies.reshape(-1, self.count)
+        own = np.take_along_axis(found, classes[:, None], 1)[:, 0]
+        below = np.where(np.arange(self.count) < classes[:, None], found, 0).sum(axis=1)
+        three = np.stack((below, own, TOTAL - own - below), axis=1)
+        lowest, highest = classes == 0, classes == self.count - 1
+        three[lowest] = np.stack((own, TOTAL - own - 1, np.ones_like(own)), axis=1)[lowest]
+        three[highest] = np.stack((np.ones_like(own), below - 1, own), axis=1)[highest]
+        return np.where(lowest, 0, np.where(highest, 2, 1)), (three - 1).astype(np.float64)
+
 
 def dense(frequencies: np.ndarray, first: int = 0) -> Dense:
     """The model of symbols with a distribution each.

@@ -14,6 +14,8 @@ from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
 from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
 from triptych.codecs.audio.start import start
 from triptych.codecs.base import Options
+from triptych.codecs.image.circuit import CircuitCodec
+from triptych.codecs.image.circuit_net import CircuitConfig, em_step
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
@@ -66,6 +68,18 @@ def tiny_overfit(seed: int = 0) -> OverfitCodec:
     codec = OverfitCodec(OverfitConfig("lop"))
     codec.freeze()
     return codec.eval().requires_grad_(False)
+
+
+def tiny_circuit(states: int = 6, side: int = 4, seed: int = 0) -> CircuitCodec:
+    """A circuit trained for a moment on made residuals, and frozen."""
+    generator = torch.Generator().manual_seed(seed)
+    codec = CircuitCodec(CircuitConfig(states, side)).requires_grad_(False)
+    codec.net.spread(generator)
+    for _ in range(3):
+        noise = torch.randn(32, 3, side, side, generator=generator) * torch.rand(32, 1, 1, 1, generator=generator) * 12
+        em_step(codec.net, (128 + noise).round().clamp(0, 255).long(), 0.5)
+    codec.freeze()
+    return codec.eval()
 
 
 def optional(name: str):
