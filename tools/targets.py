@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..codecs.base import Options
 from ..codecs.registry import codec_class
-from ..codecs.signals import Picture, Signal, Sound
+from ..codecs.signals import Clip, Signal, Sound
 from . import pipeline
 from .errors import UsageError
 from .metrics import pictures
@@ -49,7 +49,7 @@ class Found:
 
 
 def reach(signal: Signal, target: Target, codec_id: str | None, options: Options, weights: Path | None = None) -> Found:
-    """Encode a picture or a sound to a target, over the whole range of qualities.
+    """Encode to a target: pictures and sounds over the whole range of qualities, films to a size or a rate.
 
     Raises:
         UsageError: the measure does not fit the signal, or no quality reaches the target.
@@ -61,8 +61,10 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
         pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort, aim=aim), weights)
         return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
 
+    if isinstance(signal, Clip):
+        return _film(signal, attempt, target, options)
     if target.measure in codec_class(pipeline.choose(signal, codec_id)).aims:
-        return _aim(attempt, target, options)
+        return _aim(attempt, target, options, target.measure)
     draft = min(options.effort, CHEAP)
     tried = search(lambda quality: attempt(quality, draft), target, 0.0, 100.0, HALVINGS, options.progress)
     if options.effort > draft:
@@ -72,15 +74,32 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
     return _best(tried, target)
 
 
-def _aim(attempt: Callable[..., Found], target: Target, options: Options) -> Found:
-    """One encoding by a codec that comes to a target by itself; a size that it exceeds is aimed lower again."""
-    tried, value = [], target.value * (1 - MARGIN if target.measure in SIZES else 1)
+def _aim(
+    attempt: Callable[..., Found], target: Target, options: Options, measure: str, unit: float = 1.0, rest: float = 0.0
+) -> Found:
+    """One encoding by a codec that comes to a target by itself; a size that it exceeds is aimed lower again.
+
+    measure: what the codec aims at; unit: of the target in this measure; rest: what else will be in the file.
+    """
+    tried, value = [], target.value / unit * (1 - MARGIN if target.measure in SIZES else 1) - rest
     for _ in range(AIMED):
-        tried.append(attempt(options.quality, options.effort, (target.measure, value)))
+        tried.append(attempt(options.quality, options.effort, (measure, value)))
         if target.measure not in SIZES or tried[-1].reached <= target.value:
             break
         value *= (1 - MARGIN) * target.value / tried[-1].reached
     return _best(tried, target) if target.measure in SIZES else tried[-1]
+
+
+def _film(clip: Clip, attempt: Callable[..., Found], target: Target, options: Options) -> Found:
+    """A film comes to a size by itself; that of its sound and of the container are taken off before."""
+    sound, unit = 0, _measure(clip, bytes(1000), target.measure, None) / 1000
+    if clip.sound is not None:
+        out = BytesIO()
+        pipeline.encode(clip.sound, out, None, replace(options, aim=None))
+        sound = len(out.getvalue())
+    if target.value / unit <= sound:
+        raise UsageError(f"{target} cannot be reached: the sound alone comes to {sound * unit:.4g}")
+    return _aim(attempt, target, options, "bytes", unit, sound)
 
 
 def search(
@@ -121,8 +140,10 @@ def _best(tried: list[Found], target: Target) -> Found:
 
 def _check(signal: Signal, target: Target) -> None:
     """Refuse measures that say nothing about a signal."""
-    if not isinstance(signal, Picture | Sound):
-        raise UsageError("films cannot be encoded to a target yet; give --quality or --seconds")
+    if isinstance(signal, Clip):
+        if target.measure not in SIZES:
+            raise UsageError(f"films are not encoded to a target in {NAMES[target.measure]}; give a size or a rate")
+        return
     if isinstance(signal, Sound) != (target.measure == "kbps") and target.measure != "bytes":
         kind = "sound" if isinstance(signal, Sound) else "picture"
         raise UsageError(f"a target in {NAMES[target.measure]} does not fit a {kind}")
@@ -136,8 +157,11 @@ def _measure(signal: Signal, data: bytes, measure: str, weights: Path | None) ->
         return float(len(data))
     if isinstance(signal, Sound):
         return len(data) * 8e-3 * signal.rate / signal.samples.shape[1]
+    if isinstance(signal, Clip) and measure == "kbps":
+        return len(data) * 8e-3 * float(signal.rate) / len(signal.frames)
     if measure == "bpp":
-        return len(data) * 8 / signal.pixels[..., 0].size
+        samples = signal.frames if isinstance(signal, Clip) else signal.pixels
+        return len(data) * 8 / samples[..., 0].size
     decoded = pipeline.decode(data, weights=weights).pixels
     original, decoded = pictures.colour(signal.pixels), pictures.colour(decoded)
     return pictures.psnr(original, decoded) if measure == "psnr" else pictures.ssim(original, decoded)["ms_ssim"]

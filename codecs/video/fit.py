@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..optim import Muon, RowAdam, cosine
 from . import start
+from .aim import Aim
 from .levels import Quantised
 from .nerv import Encoder, Layout, initial, render
 
@@ -27,6 +28,7 @@ class Recipe:
     quantise, settle: shares of the schedule at which rounding begins and steps stop at powers of two.
     spread: standard deviation of the first embeddings. lr of Muon, of Adam for biases and head, per visit of an embedding.
     fast: convolutions in bfloat16; encoder: ConvNeXt instead of free embeddings until rounding begins.
+    bits: what the coded network should come to; None leaves it to `rate`.
     """
 
     steps: int
@@ -44,6 +46,7 @@ class Recipe:
     seed: int = 0
     fast: bool = False
     encoder: bool = False
+    bits: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,15 @@ class Fit:
     """One fit, advanced step by step.
 
     frames: uint8 [T, H, W, 3] at the network's resolution, H and W at most what `layout` renders.
+    size: bytes that a fitted network is coded with; without it the recipe's `bits` are not aimed at.
     """
 
-    def __init__(self, frames: np.ndarray, layout: Layout, recipe: Recipe) -> None:
+    def __init__(
+        self, frames: np.ndarray, layout: Layout, recipe: Recipe, size: Callable[[Fitted], int] | None = None
+    ) -> None:
         self.layout, self.recipe = layout, recipe
+        self.rate = recipe.rate
+        self.aim = Aim(None if size is None else recipe.bits, size)
         self.frames = torch.from_numpy(frames)
         self.generator = torch.Generator().manual_seed(recipe.seed)
         tensors = initial(layout, self.generator)
@@ -128,8 +136,7 @@ class Fit:
             self.codes.start()
             self.quantised = True
         if not self.settled and fraction >= self.recipe.settle:
-            self.weights.exponents.round_()
-            self.codes.exponents.round_()
+            self.aim.settle(self)
             self.settled = True
 
     def next_rows(self) -> Tensor:
@@ -162,7 +169,7 @@ class Fit:
     @torch.no_grad()
     def update(self, rows: Tensor, codes: Tensor, factor: float) -> None:
         """Move weights, embeddings and quantiser steps."""
-        rate = self.recipe.rate
+        rate = self.rate
         for index, (leaf, tensor) in enumerate(zip(self.leaves, self.weights.tensors, strict=True)):
             tensor.grad = self.weights.pull(index, leaf.grad, rate) if self.quantised else leaf.grad
         for optimiser, lr in self.movers:
@@ -180,23 +187,42 @@ class Fit:
             return (self.layout.size() + self.table.numel()) * 5.05  # power of a step 2**-3 of the root mean square
         return self.weights.bits() + self.codes.bits()
 
-    def result(self) -> Fitted:
-        """The network as integers."""
-        self.turn(1.0)
+    def result(self, final: bool = True) -> Fitted:
+        """The network as integers; where this is not `final`, the fit goes on as if nothing had happened."""
+        kept = [part.exponents.clone() for part in (self.weights, self.codes)]
+        if final:
+            self.turn(1.0)
+        for part in (self.weights, self.codes):
+            part.exponents.round_()
         exponents = [*self.weights.exponents.tolist(), *self.codes.exponents.tolist()]
         levels = [self.weights.levels(index).numpy() for index in range(len(self.leaves))]
-        return Fitted(levels, self.codes.levels(0).numpy(), [int(e) for e in exponents], self.done, self.error)
+        embeddings = self.codes.levels(0).numpy()
+        if not final:
+            self.weights.exponents.copy_(kept[0])
+            self.codes.exponents.copy_(kept[1])
+        return Fitted(levels, embeddings, [int(e) for e in exponents], self.done, self.error)
 
 
-def fit(frames: np.ndarray, layout: Layout, recipe: Recipe, progress: Callable[[float, str], None]) -> Fitted:
-    """Fit a decoder to frames (uint8 [T, H, W, 3]); `progress` is told the fraction done, the PSNR and the size."""
-    work = Fit(frames, layout, recipe)
+def fit(
+    frames: np.ndarray,
+    layout: Layout,
+    recipe: Recipe,
+    progress: Callable[[float, str], None],
+    size: Callable[[Fitted], int],
+) -> Fitted:
+    """Fit a decoder to frames (uint8 [T, H, W, 3]).
+
+    progress: told the fraction done, the PSNR and the size; size: bytes that a fitted network is coded with, asked for
+    now and then where the recipe aims at a size.
+    """
+    work = Fit(frames, layout, recipe, size)
     began = told = time.monotonic()
     fraction = 0.0
     while fraction < 1:
         work.advance(fraction)
         now = time.monotonic()
         fraction = work.done / recipe.steps if recipe.seconds is None else (now - began) / max(recipe.seconds, 1e-3)
+        work.rate *= work.aim.factor(work, min(fraction, 1.0))
         if now - told > REPORT_EVERY or fraction >= 1:
             told = now
             psnr = -10 * math.log10(max(work.error, 1e-10))

@@ -60,6 +60,7 @@ class HnervCodec(Codec):
     kind: ClassVar[str] = "video"
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = HnervConfig
+    aims: ClassVar[tuple[str, ...]] = ("bytes",)
 
     def __init__(self, config: HnervConfig | None = None) -> None:
         super().__init__()
@@ -86,7 +87,8 @@ class HnervCodec(Codec):
         """Fit the network; then one W and a unit for every 16 frames."""
         with threads(plan.threads):
             frames = np.ascontiguousarray(reduce(signal.frames, plan.parameters.scale))
-            fitted = fit(frames, plan.parameters.layout, plan.recipe(time.monotonic()), options.progress)
+            recipe = plan.recipe(time.monotonic())
+            fitted = fit(frames, plan.parameters.layout, recipe, options.progress, coded_size)
         yield pack_weights(fitted, number)
         for first in range(0, len(frames), PER_UNIT):
             yield pack_unit(fitted.embeddings[first : first + PER_UNIT], number, first + PER_UNIT >= len(frames))
@@ -145,6 +147,13 @@ def pack_weights(fitted: Fitted, track: int) -> Weights:
     none = np.zeros(0, dtype=np.int32)
     groups, body, check = encode_levels([*fitted.levels, none], fitted.exponents)
     return Weights(track, False, groups, body, check)
+
+
+def coded_size(fitted: Fitted) -> int:
+    """Bytes of a fitted network with its embeddings, without what the container adds."""
+    starts = range(0, len(fitted.embeddings), PER_UNIT)
+    units = (pack_unit(fitted.embeddings[first : first + PER_UNIT], 0, False) for first in starts)
+    return len(pack_weights(fitted, 0).body) + sum(len(unit.streams[0]) for unit in units)
 
 
 def unpack_weights(item: Weights, parameters: Parameters, previous: Network | None) -> Network:

@@ -21,6 +21,8 @@ RESERVE = 0.04  # share of a time budget kept for reducing, choosing tables and 
 RENDERINGS = ((4, 1, 0), (2, 2, 6), (2, 1, 40), (1, 2, 40), (1, 1, 60))
 REFERENCE = 132 * 720 * 1280, 300_000  # pixels of a clip and values of its network and embeddings at quality 50
 FEWEST = 1500  # weights
+REFERENCE_RATE, BITS = 0.12, 3.4  # weight of the bits per value at quality 50, and how many it leads to
+OVERHEAD = 300, 1.5  # bytes that the container adds to a film, and to each frame
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class Plan:
 
 def plan_for(shape: tuple[int, int, int], channels: int, encoder: bool, options: Options, began: float) -> Plan:
     """Plan for a clip of shape (frames, height, width); `began` is when the budget started (monotonic seconds)."""
-    rate = 0.12 * 2 ** ((50 - options.quality) / 25)
-    base = Recipe(PASSES[options.effort] * shape[0], rate=rate, seed=options.seed, encoder=encoder)
-    values = values_for(shape[0] * shape[1] * shape[2], options.quality)
+    quality, bits = _aimed(shape, options)
+    steps = PASSES[options.effort] * shape[0]
+    base = Recipe(steps, rate=rate_for(quality), seed=options.seed, encoder=encoder, bits=bits)
+    values = values_for(shape[0] * shape[1] * shape[2], quality)
     candidates = [(scale, _layout(shape, channels, values, scale, shuffle)) for scale, shuffle, _ in RENDERINGS]
     if options.seconds is None:
         scale, layout = candidates[_by_effort(shape[1] * shape[2], options.effort)]
@@ -73,6 +76,25 @@ def _best_threads(shape: tuple[int, int, int], candidate: tuple[int, Layout], ba
         with threads(count):
             times[count] = times.get(count) or _seconds(shape, *candidate, base)
     return min(times, key=times.__getitem__)
+
+
+def _aimed(shape: tuple[int, int, int], options: Options) -> tuple[float, float | None]:
+    """Quality, and coded bits to come to; a size decides the quality by what it usually comes to."""
+    if options.aim is None:
+        return options.quality, None
+    value = options.aim[1]
+    bits = max(8 * (value - OVERHEAD[0] - OVERHEAD[1] * shape[0]), 1000.0)
+    low, high = 0.0, 100.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        usual = values_for(shape[0] * shape[1] * shape[2], middle) * BITS * (REFERENCE_RATE / rate_for(middle)) ** 0.1
+        low, high = (middle, high) if usual < bits else (low, middle)
+    return low, bits
+
+
+def rate_for(quality: float) -> float:
+    """Weight of the bits per value at a quality: halves every 25 steps."""
+    return REFERENCE_RATE * 2 ** ((50 - quality) / 25)
 
 
 def values_for(pixels: int, quality: float) -> int:
