@@ -5,9 +5,10 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import UsageError
 
@@ -52,7 +53,13 @@ def whole(path: str | Path, force: bool = False, folder: bool = False) -> Iterat
         with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
             temporary = Path(scratch) / "output"
             yield temporary
-            _pass_on(temporary, path)
+            try:
+                _pass_on(temporary, path)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                name = "standard output" if str(path) == STANDARD else path
+                raise UsageError(f"{name}: cannot be written ({reason(error)})") from error
         return
     check_output(path, force, folder)
     target = Path(path).resolve()
@@ -69,6 +76,58 @@ def whole(path: str | Path, force: bool = False, folder: bool = False) -> Iterat
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+class Sink:
+    """A file to write to that remembers the first error of the system.
+
+    Libraries that call from C lose such an error, and those that find a descriptor write to it by themselves and
+    overlook a full disk: this has none.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write as the file does, or pretend to, once that has failed."""
+        return self._try(lambda: self._stream.write(data), len(data))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Seek as the file does, which also writes what waits to be written."""
+        return self._try(lambda: self._stream.seek(offset, whence), 0)
+
+    def tell(self) -> int:
+        """Where the file is."""
+        return self._try(self._stream.tell, 0)
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        self._try(lambda: self._stream.flush() or 0, 0)
+
+    def check(self) -> None:
+        """Raise the error that came about, if any."""
+        if self._error is not None:
+            raise self._error
+
+    def _try(self, call: Callable[[], int], otherwise: int) -> int:
+        if self._error is None:
+            try:
+                return call()
+            except OSError as error:
+                self._error = error
+        return otherwise
+
+
+@contextmanager
+def sink(path: Path) -> Iterator[Sink]:
+    """Open a file to write to as a Sink; its error, if any, is raised at the end in place of what came of it."""
+    with path.open("wb") as stream:
+        found = Sink(stream)
+        try:
+            yield found
+        finally:
+            found.check()
 
 
 def read_bytes(path: str | Path) -> bytes:

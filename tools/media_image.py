@@ -11,6 +11,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..bitstream import Limits
 from ..codecs.signals import Picture
+from . import files
 from .errors import MediaError
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -62,7 +63,8 @@ def write(path: Path, suffix: str, picture: Picture, name: str) -> None:
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
     kind, settings = SETTINGS[suffix]
     try:
-        image.save(path, kind, **settings)
+        with files.sink(path) as stream:
+            image.save(stream, kind, **settings)
     except (ValueError, OverflowError, Image.DecompressionBombError) as error:
         raise MediaError(f"{name}: a picture of {image.width} x {image.height} does not fit into {suffix}") from error
 

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from ..codecs.signals import Sound
+from . import files
 from .errors import MediaError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
@@ -51,7 +52,7 @@ def write(path: Path, suffix: str, sound: Sound, name: str) -> None:
     if subtype == "PCM_16":
         samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
     try:
-        with path.open("wb") as stream:
+        with files.sink(path) as stream:
             soundfile.write(stream, samples, sound.rate, format=kind, subtype=subtype)
     except (soundfile.LibsndfileError, ValueError) as error:
         channels = sound.samples.shape[0]

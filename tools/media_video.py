@@ -1,5 +1,6 @@
 """Films through PyAV: all frames as RGB with the sound track, and written by extension."""
 
+import errno
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from io import BytesIO
@@ -23,6 +24,7 @@ CRF = 12  # visually lossless
 LIMIT = 6 << 30  # bytes of decoded frames that are held in memory
 ODD_RATE = Fraction(25)
 PADDING = 4096  # samples that a lossy encoder may add at the end beyond the stated length
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # the fault of the disk, not of the film
 BT601, LIMITED = 6, 1  # colour matrix and range as numbers of ITU-T H.273
 
 
@@ -54,6 +56,8 @@ def write(path: Path, suffix: str, clip: Clip, name: str) -> None:
             else:
                 _write_coded(container, clip, suffix)
     except FFmpegError as error:
+        if error.errno in NO_ROOM:
+            raise OSError(error.errno, error.strerror) from error
         raise MediaError(f"{name}: this film does not fit into {suffix} ({error.strerror})") from error
 
 
