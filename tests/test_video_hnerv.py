@@ -227,3 +227,19 @@ def test_reduced_frames_enlarge_to_the_nearest(scale: int) -> None:
     assert psnr(found, clip) > psnr(usual, clip) + 0.5
     flat = np.full((1, 9, 10, 3), 77, np.uint8)
     assert (reduce(flat, scale) == 77).all() and reduce(flat, 1) is flat
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_an_interrupt_leaves_a_valid_file(twice):
+    clip, texts = moving(6, 24, 32), []
+
+    def progress(fraction: float, text: str) -> None:
+        texts.append(text)
+        if len(texts) == 2 or (twice and len(texts) == 4):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("triptych.codecs.video.fit.REPORT_EVERY", 0.0)
+        data = encoded(clip, Options(seconds=60, progress=progress))
+    assert any("interrupted" in text for text in texts)
+    assert decoded(data).shape == clip.frames.shape

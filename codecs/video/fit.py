@@ -17,6 +17,7 @@ from .levels import Quantised
 from .nerv import Encoder, Layout, initial, render
 
 REPORT_EVERY = 0.25  # seconds
+HURRY = 0.1  # of the time so far, for what is left of the schedule after an interrupt
 
 
 @dataclass(frozen=True)
@@ -212,22 +213,48 @@ def fit(
 ) -> Fitted:
     """Fit a decoder to frames (uint8 [T, H, W, 3]).
 
+    An interrupt goes on to the end of the schedule, where weights are rounded, and hurries through it; a second one stops.
     progress: told the fraction done, the PSNR and the size; size: bytes that a fitted network is coded with, asked for
     now and then where the recipe aims at a size.
     """
-    work = Fit(frames, layout, recipe, size)
-    began = told = time.monotonic()
-    fraction = 0.0
+    work, clock = Fit(frames, layout, recipe, size), Clock(recipe)
+    told, fraction = clock.began, 0.0
     while fraction < 1:
-        work.advance(fraction)
-        now = time.monotonic()
-        fraction = work.done / recipe.steps if recipe.seconds is None else (now - began) / max(recipe.seconds, 1e-3)
-        work.rate *= work.aim.factor(work, min(fraction, 1.0))
-        if now - told > REPORT_EVERY or fraction >= 1:
-            told = now
-            psnr = -10 * math.log10(max(work.error, 1e-10))
-            progress(min(fraction, 1.0), f"{psnr:.2f} dB, about {work.bits() / 8000:.0f} kB")
+        try:
+            work.advance(fraction)
+            fraction = clock.fraction(work.done)
+            work.rate *= work.aim.factor(work, min(fraction, 1.0))
+            if time.monotonic() - told > REPORT_EVERY or fraction >= 1:
+                told = time.monotonic()
+                psnr = -10 * math.log10(max(work.error, 1e-10))
+                progress(min(fraction, 1.0), f"{psnr:.2f} dB, about {work.bits() / 8000:.0f} kB")
+        except KeyboardInterrupt:
+            if clock.hurried:
+                break
+            fraction = clock.hurry(fraction)
+            progress(fraction, "interrupted: rounding what there is; again to stop at once")
     return work.result()
+
+
+class Clock:
+    """How much of a schedule is done, by steps or by time; in a hurry only its end is left, on a tenth of the time so far."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, self.began = recipe, time.monotonic()
+        self.hurried, self.start, self.seconds = False, 0.0, recipe.seconds
+
+    def fraction(self, done: int) -> float:
+        """The fraction done, after so many steps."""
+        if self.seconds is None:
+            return done / self.recipe.steps
+        return self.start + (1 - self.start) * (time.monotonic() - self.began) / max(self.seconds, 1e-3)
+
+    def hurry(self, fraction: float) -> float:
+        """Go on with the rounding at once; the new fraction."""
+        now = time.monotonic()
+        self.seconds, self.began = HURRY * (now - self.began), now
+        self.hurried, self.start = True, max(fraction, self.recipe.quantise)
+        return self.start
 
 
 def layout_of(dimensions: int) -> torch.memory_format:
