@@ -193,7 +193,10 @@ class WaveformCodec(Codec):
         channels, total = signal.samples.shape
         books, c = self.books_of(options.quality), self.config
         outputs = -(-c.per_unit * c.hop * signal.rate // c.rate)
-        media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
+        preroll = (
+            1 if c.causal else max(1, -(-2 * c.context // c.per_unit))
+        )  # units that hold the context before a unit
+        media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=preroll, total=total)
         return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, 0, c.per_unit)), books
 
     def encode_units(
