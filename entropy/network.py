@@ -111,8 +111,8 @@ class Causal(Layer):
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """Codes [books, *space] to vectors [books * dim, *space]: int16 tables [books, size, dim]."""
+class Stored:
+    """What the layers share that look their outputs up: the table."""
 
     table: np.ndarray
     reach: ClassVar[int] = 0
@@ -127,6 +127,11 @@ class Embedding:
         """Largest entry."""
         return int(self.table.max())
 
+
+@dataclass(frozen=True)
+class Embedding(Stored):
+    """Codes [books, *space] to vectors [books * dim, *space]: int16 tables [books, size, dim]."""
+
     def prove(self, bound: int) -> int:
         """The largest magnitude of the outputs; `bound` is the largest code."""
         if not 0 <= bound < self.table.shape[1]:
@@ -139,22 +144,10 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class Lookup:
+class Lookup(Stored):
     """An activation: the output for every integer input from `first` on, int32 [n]."""
 
-    table: np.ndarray
     first: int
-    reach: ClassVar[int] = 0
-
-    @property
-    def low(self) -> int:
-        """Smallest output."""
-        return int(self.table.min())
-
-    @property
-    def high(self) -> int:
-        """Largest output."""
-        return int(self.table.max())
 
     def prove(self, bound: int) -> int:
         """The largest magnitude of the outputs; inputs beyond the ends are as those at the ends."""
