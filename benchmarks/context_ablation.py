@@ -22,7 +22,7 @@ from triptych.tools.metrics.bjontegaard import bd_rate
 from triptych.tools.recipes.image_slices import VALIDATED, SlicesTask, recipe
 from triptych.tools.train import Run
 
-BANK = 2000
+BANK, FILL = 2000, 8  # crops, and as many at a time
 
 
 def trained(data: Path, out: Path, task: SlicesTask, modules: tuple[str, ...], steps: int) -> dict[str, float]:
@@ -46,12 +46,15 @@ def trained(data: Path, out: Path, task: SlicesTask, modules: tuple[str, ...], s
 
 
 class Loaded(SlicesTask):
-    """A task whose media are read once for all runs."""
+    """A task whose crops are analysed once for all runs, so that all see the same batches."""
 
     def load(self, data: Path, generator: torch.Generator) -> None:
-        """Read at the first call only, with a seed of its own."""
+        """Fill the bank at the first call only, with a seed of its own."""
         if not hasattr(self, "bank"):
-            super().load(data, torch.Generator().manual_seed(1))
+            generator = torch.Generator().manual_seed(1)
+            super().load(data, generator)
+            while self.filled + FILL <= len(self.bank):
+                self.batch(FILL, generator)
 
 
 def saving(figures: dict[str, float], reference: dict[str, float]) -> float:
@@ -72,7 +75,7 @@ def main() -> None:
     task = Loaded(BANK)
     task.load(options.data, torch.Generator())
     found = {}
-    for count in range(len(CONTEXTS), -1, -1):  # the largest first: others may be waiting for it
+    for count in (len(CONTEXTS), *range(1, len(CONTEXTS)), 0):  # the largest first: it is the one that ships
         found[count] = trained(options.data, options.out, task, CONTEXTS[:count], options.steps)
         print(count, found[count], flush=True)
     rows = {"image/patch": task.patch_figures()}

@@ -22,7 +22,7 @@ def test_registry_tells_the_truth(entry):
 
 def test_one_default_each_and_little_in_all():
     defaults = [entry.codec for entry in weights.entries() if entry.default]
-    assert sorted(defaults) == ["audio/mdct-rvq", "image/overfit", "image/patch"]
+    assert sorted(defaults) == ["audio/mdct-rvq", "image/overfit", "image/patch", "image/slices"]
     assert sum(entry.bytes for entry in weights.entries()) < 24 << 20
     stray = {path.name for path in Path(weights.__file__).parent.glob("*.safetensors")}
     assert stray == {entry.file for entry in weights.entries()}
@@ -31,6 +31,14 @@ def test_one_default_each_and_little_in_all():
 def test_patch_weights_compress_a_picture():
     picture = Picture(photo(256, 256))
     decoded, _, items = round_trip(load("image/patch"), picture, Options(quality=50))
+    error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
+    assert 10 * np.log10(255**2 / error) > 30
+    assert len(items[0].streams[0]) * 8 / 256**2 < 1.2
+
+
+def test_slices_weights_compress_a_picture():
+    picture = Picture(photo(256, 256))
+    decoded, _, items = round_trip(load("image/slices"), picture, Options(quality=50))
     error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
     assert 10 * np.log10(255**2 / error) > 30
     assert len(items[0].streams[0]) * 8 / 256**2 < 1.2

@@ -31,7 +31,7 @@ VALIDATED = (0, 2, 4, 6)  # rate points
 BANK = 12  # latents a side of the crops kept
 MOST = 128  # of a residual that is counted
 PRIOR = 1000  # residuals that the Gaussian counts as
-SIDE_BATCHES = 24  # for the tables of z at each rate point
+SIDE_BATCHES = 48  # of 16 crops for the tables of z
 
 
 def default() -> Recipe:
@@ -243,14 +243,16 @@ class SlicesTask(PatchTask):
             inputs.append(coded.inputs)
             seen = seen + coded.seen
         calibration = [torch.cat(parts).float() for parts in zip(*inputs, strict=True)]
-        near = fit_near([self._sides(codec, float(number), generator) for number in range(codec.config.points)])
+        crops = torch.cat([self.batch(16, generator) for _ in range(SIDE_BATCHES)])
+        near = fit_near([_sides(codec.net, crops, number) for number in range(codec.config.points)])
         codec.freeze_rows(short_tables(self.patch.side_tables), near, residual_tables(seen.numpy()), calibration)
 
-    def _sides(self, codec: SlicesCodec, number: float, generator: Generator) -> np.ndarray:
-        """z of crops at a rate point, int32 [n, side, h, w]."""
-        gain = codec.net.gain(torch.tensor([number]))
-        found = [codec.net.hyper(self.batch(16, generator) * gain).round() for _ in range(SIDE_BATCHES)]
-        return torch.cat(found).clamp(-SIDE_BOUND, SIDE_BOUND).int().numpy()
+
+def _sides(net: SlicesNet, crops: Tensor, number: int) -> np.ndarray:
+    """z of the latents of crops at a rate point, int32 [n, side, h, w]."""
+    gain = net.gain(torch.tensor([float(number)]))
+    z = torch.cat([net.hyper(part * gain).round() for part in crops.split(16)])
+    return z.clamp(-SIDE_BOUND, SIDE_BOUND).int().numpy()
 
 
 def take_over(codec: SlicesCodec, patch: PatchCodec) -> None:
