@@ -18,7 +18,7 @@ from .header import MAGIC, OWN_NETWORK, VERSION, Track
 from .index import Entry, Index
 from .items import Unit, WeightGroup, Weights
 from .limits import Limits
-from .media import AudioMedia, Colour, ImageMedia, SampleFormat, VideoMedia
+from .media import AudioMedia, Colour, ImageMedia, SampleFormat, TensorMedia, VideoMedia
 from .reader import Reader
 from .writer import Writer
 
@@ -41,6 +41,7 @@ __all__ = [
     "SampleFormat",
     "SymbolMismatch",
     "TooNew",
+    "TensorMedia",
     "Track",
     "TripError",
     "Truncated",

@@ -11,7 +11,7 @@ from .cursor import Cursor
 from .errors import Malformed, OverLimit, TripError
 from .header import Track
 from .limits import Limits
-from .media import ImageMedia
+from .media import WHOLE
 from .source import Source
 
 KEY, WEIGHTS = 1, 2  # bits of an entry's mark
@@ -121,7 +121,7 @@ def _parse_entry(cursor: Cursor, end: int, tracks: Sequence[Track]) -> Entry:
     gap, size, track = cursor.number(), cursor.number(), cursor.number()
     if track >= len(tracks):
         raise Malformed(f"The index names track {track}, but the file has {len(tracks)}.", cursor.offset)
-    counted = not mark & WEIGHTS and not isinstance(tracks[track].media, ImageMedia)
+    counted = not mark & WEIGHTS and not isinstance(tracks[track].media, WHOLE)
     outputs = cursor.number() if counted else None
     return Entry(end + gap, size, track, outputs, bool(mark & KEY), bool(mark & WEIGHTS))
 

@@ -8,7 +8,7 @@ from .cursor import Cursor
 from .errors import Malformed, OverLimit, TripError
 from .header import Track
 from .limits import Limits
-from .media import ImageMedia, require
+from .media import WHOLE, require
 
 LAST, KEY, CHECK = 1, 2, 4  # flags of D
 DIFFERENCE = 1  # flag of W
@@ -95,7 +95,7 @@ def parse_front(cursor: Cursor, tag: bytes, tracks: Sequence[Track]) -> Front:
     if tag == b"W":
         return Front(True, track, None, not cursor.flags(DIFFERENCE, "weights"), False)
     flags = cursor.flags(LAST | KEY | CHECK, "unit")
-    outputs = None if isinstance(tracks[track].media, ImageMedia) else cursor.number()
+    outputs = None if isinstance(tracks[track].media, WHOLE) else cursor.number()
     return Front(False, track, outputs, bool(flags & KEY), bool(flags & LAST), bool(flags & CHECK))
 
 

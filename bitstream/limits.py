@@ -22,6 +22,7 @@ class Limits:
     frames: int = 1 << 16  # frames per unit of a video
     samples: int = 1 << 28  # samples per unit of audio, all channels together
     channels: int = 1 << 8
+    elements: int = 1 << 30  # of a tensor
 
     def memory(self) -> int:
         """Bytes that a Reader never exceeds under these limits, its index and one item kept by the caller included.

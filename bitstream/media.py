@@ -1,7 +1,7 @@
 """What a track yields: the media fields of a header, as values and as bytes."""
 
 from dataclasses import dataclass
-from math import gcd
+from math import gcd, prod
 
 from . import varint
 from .cursor import Cursor
@@ -110,11 +110,29 @@ class VideoMedia:
         require(self.frames_per_unit >= 1, "A unit of a video must be able to hold a frame.")
 
 
-Media = ImageMedia | AudioMedia | VideoMedia
+ELEMENTS = ("float32", "float16", "bfloat16")
+AXES = 8
+
+
+@dataclass(frozen=True)
+class TensorMedia:
+    """An array of numbers: 1 to 8 sides of at least 1, first axis slowest, and the type of its elements, one of ELEMENTS."""
+
+    shape: tuple[int, ...]
+    element: str = "float32"
+
+    def __post_init__(self) -> None:
+        require(1 <= len(self.shape) <= AXES, f"A tensor has {len(self.shape)} axes; 1 to {AXES} are possible.")
+        require(min(self.shape) >= 1, "A tensor has at least one element.")
+        require(self.element in ELEMENTS, f"A tensor has no elements of type {self.element}.")
+
+
+Media = ImageMedia | AudioMedia | VideoMedia | TensorMedia
+WHOLE = (ImageMedia, TensorMedia)  # media whose units count no outputs and are key units all of them
 
 
 def per_unit(media: Media) -> int | None:
-    """Outputs that one unit yields at most; None for an image, which does not count them."""
+    """Outputs that one unit yields at most; None for images and tensors, which do not count them."""
     if isinstance(media, AudioMedia):
         return media.samples_per_unit
     return media.frames_per_unit if isinstance(media, VideoMedia) else None
@@ -126,6 +144,8 @@ def check_limits(media: Media, limits: Limits) -> None:
     if isinstance(media, AudioMedia):
         bounds.append(("channels", media.channels, limits.channels))
         bounds.append(("samples in a unit", media.samples_per_unit * media.channels, limits.samples))
+    elif isinstance(media, TensorMedia):
+        bounds.append(("elements", prod(media.shape), limits.elements))
     else:
         bounds.append(("pixels", media.width * media.height, limits.pixels))
     if isinstance(media, VideoMedia):
@@ -157,6 +177,9 @@ def pack_media(media: Media) -> bytes:
     if isinstance(media, VideoMedia):
         numbers = (*media.rate, media.frames_per_unit)
         return b"\x02" + _pack_picture(media) + b"".join(map(varint.encode, numbers)) + _pack_total(media.total)
+    if isinstance(media, TensorMedia):
+        fields = bytes((3, ELEMENTS.index(media.element))) + varint.encode(len(media.shape))
+        return fields + b"".join(map(varint.encode, media.shape))
     return b"\x00" + _pack_picture(media)
 
 
@@ -175,6 +198,13 @@ def _parse_picture(cursor: Cursor) -> tuple[int, int, SampleFormat, Colour | Non
     return width, height, form, Colour(primaries, transfer, matrix, bool(cursor.flags(1, "colour range")))
 
 
+def _parse_tensor(cursor: Cursor) -> TensorMedia:
+    element, axes = cursor.byte(), cursor.number()
+    require(element < len(ELEMENTS), f"The element type {element} has no meaning in this version.")
+    require(1 <= axes <= AXES, f"A tensor has {axes} axes; 1 to {AXES} are possible.")
+    return TensorMedia(tuple(cursor.number() for _ in range(axes)), ELEMENTS[element])
+
+
 def parse_media(cursor: Cursor) -> Media:
     """Read the media kind and its fields; raises Malformed."""
     start, kind = cursor.offset, cursor.byte()
@@ -185,6 +215,8 @@ def parse_media(cursor: Cursor) -> Media:
         width, height, form, colour = _parse_picture(cursor)
         rate = cursor.number(), cursor.number()
         return VideoMedia(width, height, form, colour, rate, cursor.number(), _parse_total(cursor))
+    if kind == 3:
+        return _parse_tensor(cursor)
     if kind:
         raise Malformed(f"The media kind {kind} has no meaning in this version.", start)
     return ImageMedia(*_parse_picture(cursor))

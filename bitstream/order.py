@@ -7,7 +7,7 @@ from .errors import Malformed, OverLimit, Truncated
 from .header import OWN_NETWORK, Track
 from .items import Front
 from .limits import Limits
-from .media import ImageMedia, per_unit
+from .media import WHOLE, per_unit
 
 
 @dataclass
@@ -81,11 +81,11 @@ class Order:
         return not state.lacks_key and not state.lacks_weights
 
     def _check_form(self, state: _State, item: Front) -> None:
-        if isinstance(state.track.media, ImageMedia):
+        if isinstance(state.track.media, WHOLE):
             if item.outputs is not None:
-                raise Malformed("A unit of an image does not count outputs.")
+                raise Malformed("A unit of an image or a tensor does not count outputs.")
             if not item.key:
-                raise Malformed("Every unit of an image is a key unit.")
+                raise Malformed("Every unit of an image or a tensor is a key unit.")
         elif item.outputs is None:
             raise Malformed("A unit of audio or video counts its outputs.")
 

@@ -11,6 +11,7 @@ from triptych.bitstream import (
     ImageMedia,
     Reader,
     SampleFormat,
+    TensorMedia,
     Track,
     Unit,
     VideoMedia,
@@ -109,7 +110,7 @@ totals = st.booleans()
 @st.composite
 def parts(draw, number, media):
     """Items of one track in order, and its media with a fitting total."""
-    if isinstance(media, ImageMedia):
+    if isinstance(media, ImageMedia | TensorMedia):
         shapes = [(None, True)] * draw(st.integers(1, 4))  # tiles
     else:
         most = media.samples_per_unit if isinstance(media, AudioMedia) else media.frames_per_unit
@@ -133,9 +134,12 @@ def parts(draw, number, media):
 @st.composite
 def tracks_with_items(draw, number):
     """A track and its items."""
-    kind = draw(st.sampled_from(["image", "audio", "video"]))
+    kind = draw(st.sampled_from(["image", "audio", "video", "tensor"]))
     if kind == "image":
         media = draw(images)
+    elif kind == "tensor":
+        shape = draw(st.lists(st.integers(1, 13), min_size=1, max_size=8))
+        media = TensorMedia(tuple(shape), draw(st.sampled_from(["float32", "float16", "bfloat16"])))
     elif kind == "audio":
         bounded = st.integers(1, 1 << 16)
         media = AudioMedia(draw(positive), draw(st.integers(1, 256)), draw(bounded), draw(counts), draw(counts))
@@ -143,7 +147,7 @@ def tracks_with_items(draw, number):
         fields = draw(sides), draw(sides), draw(formats), draw(colours(BT709)), draw(rates)
         media = VideoMedia(*fields, draw(st.integers(1, 1 << 16)))
     items, total = draw(parts(number, media))
-    if kind != "image" and draw(st.booleans()):
+    if kind in ("audio", "video") and draw(st.booleans()):
         media = type(media)(**{**vars(media), "total": total})
     track = Track(draw(codec_ids), draw(counts), draw(st.booleans()), draw(st.binary(min_size=8, max_size=8)), media)
     return Track(**{**vars(track), "parameters": draw(small)}), items

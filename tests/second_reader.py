@@ -70,7 +70,7 @@ def header(fields):
     need(len(codec) <= 64 and re.fullmatch(r"[a-z0-9]+([-_./][a-z0-9]+)*", codec), "codec id")
     track = {"codec": codec, "profile": fields.number("profile"), "exact": fields.byte("contract", 1) == 0}
     track["digest"] = fields.take(8, "model digest")
-    track["kind"], most, total = fields.byte("media kind", 2), None, 0
+    track["kind"], most, total = fields.byte("media kind", 3), None, 0
     if track["kind"] == 1:
         rate, channels = fields.number("sample rate"), fields.number("channels")
         most = fields.number("samples per unit")
@@ -78,6 +78,10 @@ def header(fields):
         track |= {"rate": rate, "channels": channels}
         fields.number("skip"), fields.number("pre-roll units")
         total = fields.number("total samples + 1")
+    elif track["kind"] == 3:
+        fields.byte("element", 2)
+        axes = fields.number("axes")
+        need(1 <= axes <= 8 and all([fields.number("side") for _ in range(axes)]), "axes of a tensor")
     else:
         picture(fields, [1, 1, 0, 1] if track["kind"] else [1, 13, 0, 1])
     if track["kind"] == 2:
@@ -96,7 +100,7 @@ def unit(fields, tracks):
     flags = fields.byte("unit flags", 7)
     last, key, checked = flags & 1, flags >> 1 & 1, flags >> 2
     fields.say(f"({', '.join(n for n, bit in (('last', last), ('key', key), ('check', checked)) if bit) or 'none'})")
-    outputs = fields.number("outputs") if tracks[number]["kind"] else None
+    outputs = fields.number("outputs") if tracks[number]["kind"] in (1, 2) else None
     count = fields.number("streams")
     need(count, "a unit without streams")
     lengths = [fields.number("stream length", 5) for _ in range(count - 1)]
@@ -132,8 +136,8 @@ def follow(track, item):
         return
     need(item["key"] or track["state"] == "running", "a key unit is missing")
     track["state"] = "ended" if item["last"] else "running"
-    if track["kind"] == 0:
-        need(item["key"], "a unit of an image that is no key unit")
+    if track["kind"] in (0, 3):
+        need(item["key"], "a unit of an image or a tensor that is no key unit")
         return
     track["sum"] += item["outputs"]
     need(item["outputs"] <= track["most"], "too many outputs in a unit")
@@ -151,7 +155,7 @@ def index(fields, tracks, passed, size):
         w = "groups" in item
         need(entry == [start - end, stop - start, item["track"]] and mark >> 1 == w, "index")
         need(mark & 1 == (not item["difference"] if w else item["key"]), "index")
-        if not w and tracks[item["track"]]["kind"]:
+        if not w and tracks[item["track"]]["kind"] in (1, 2):
             need(fields.number("outputs") == item["outputs"], "index")
         end = stop
     need(int.from_bytes(fields.take(4, "size of this chunk"), "little") == size, "index size")

@@ -53,7 +53,19 @@ def test_limits_are_the_defaults():
         number, *unit = text.replace(" each", "").split()
         return int(number) * (units[unit[0]] if unit else 1)
 
-    names = ["chunk", "header", "metadata", "tracks", "units", "streams", "pixels", "frames", "samples", "channels"]
+    names = [
+        "chunk",
+        "header",
+        "metadata",
+        "tracks",
+        "units",
+        "streams",
+        "pixels",
+        "frames",
+        "samples",
+        "channels",
+        "elements",
+    ]
     numbers = [value(text) for what, text in stated.items() if not what.startswith("---")]
     assert numbers == [*(getattr(limits, name) for name in names), limits.weights]
     assert limits.groups == limits.streams

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import tomllib
@@ -10,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..bitstream import OWN_NETWORK, AudioMedia, Reader, Track, TripError, VideoMedia
+from ..bitstream import OWN_NETWORK, AudioMedia, Reader, TensorMedia, Track, TripError, VideoMedia
 from . import console
 from .errors import UsageError
 from .files import STANDARD
 
 REGISTRY = Path(__file__).parent.parent / "weights" / "registry.toml"
 NAMES_BUILD = "compressai/"  # codecs whose parameters are a byte and then the name of a build
-KINDS = {AudioMedia: "audio", VideoMedia: "video"}
+KINDS = {AudioMedia: "audio", VideoMedia: "video", TensorMedia: "tensor"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,10 +116,13 @@ def shipped(digest: str) -> str | None:
 
 
 def _add_rate(track: dict[str, Any]) -> None:
-    """Bits per pixel of an image, kilobits per second of the others."""
+    """Bits per pixel of an image, per element of a tensor, kilobits per second of the others."""
     media, size = track["media"], 8 * (track["unit_bytes"] + track["network_bytes"])
     if track["kind"] == "image":
         track["rate"] = f"{size / (media['width'] * media['height']):.4f} bits per pixel"
+        return
+    if track["kind"] == "tensor":
+        track["rate"] = f"{size / math.prod(media['shape']):.4f} bits per element"
         return
     if track["kind"] == "audio":
         seconds = track["outputs"] / media["sample_rate"]
@@ -134,6 +138,8 @@ def _media_text(track: dict[str, Any]) -> str:
     if track["kind"] == "audio":
         channels = f"{media['channels']} channel{'s' if media['channels'] != 1 else ''}"
         return f"sound of {track['seconds']:g} s, {media['sample_rate']} Hz, {channels}"
+    if track["kind"] == "tensor":
+        return f"tensor of {' x '.join(map(str, media['shape']))}, {media['element']}"
     form = media["sample_format"]
     planes = ("grey" if form["planes"] == 1 else "colour") + (" with alpha" if form["alpha"] else "")
     size = f"{media['width']} x {media['height']}, {planes}, {form['depth']} bit"
