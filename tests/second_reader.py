@@ -81,7 +81,7 @@ def header(fields):
     elif track["kind"] == 3:
         fields.byte("element", 2)
         axes = fields.number("axes")
-        need(1 <= axes <= 8 and all([fields.number("side") for _ in range(axes)]), "axes of a tensor")
+        need(1 <= axes <= 8 and all(fields.number("side") for _ in range(axes)), "axes of a tensor")
     else:
         picture(fields, [1, 1, 0, 1] if track["kind"] else [1, 13, 0, 1])
     if track["kind"] == 2:
