@@ -5,13 +5,16 @@ The pictures and sounds need the weights that they were encoded with; a film car
 
 STORED = {
     "image/patch": (
-        "01RSUBBIHQtpbWFnZS9wYXRjaAEAgwO5bXYrV9oAdloXAAE4kRPm2UTLAwAHAaBZPGzbc7SnMAuLzNLG/233xbRx8u4sw8Pil0V9"
-        "RxZn/6Hj0WO29hsQN1qF7xZS9Ae7+w9Z/AA6PS4U9MPe32uXO65tugqf8HK9N6MfKfqRQNCWflmeBNv0PF3PTwRolzyI30avzfqv"
-        "KEsTXCK470YIkaMXj8v4HSkbwyUVj2x8OFr9XXC8ZLaBBdgDCarYg2ed/zEdofk4GJGTLeWaZAjuEguS6O4GFHl2qUKtbRv8DJA6"
-        "wSDqlFi73dz96W4l/g5UyjvbFz8AD5uXLF4wHjOCOczCzOlq1WqbzZ7n//9IZLn/xKDHJsOI9Tlkr7rkMd22Jye8Mnny3Hqs0jQS"
-        "kc27ipaqksJwvz7mrYrj7HhuGYQ9cvtJKztJb/eBtkKmKFO1z3dS8JiuVm0AK4CZ+eLMOC9rbVifs8kvg1rWvtM+Wo4RzGpJxHYp"
-        "G4U/zZw5wM1JYhwdjMA0Mwv9hceGJ74wuQEgDc40fN0mzV63J2/63Ptxy0po2AhPoCmW/WoAt5iOopy18X5ujmn7HnvW5tQcYAU4"
-        "YXdHde7tuDbZYIYWxYmNksVG5TwechEV32F9V97q812hYb493dzACC7ew1M6AwAAEJN+nbda6L8="
+        "01RSUBBIHQtpbWFnZS9wYXRjaAEAOmAY/RATNbgAdloXAAFIcitODES7BQAHAXzeBfXz5jG6YtcvAA0lv3nIGMKDNs//MlB60D0yRLeOURXXVQ"
+        "ejHcS5WxqS5qXSgSkZyv6xybDZTfs4kn5FZkV7Zyk0gYJTsSjmMRhvefGVi84ZPAiFedkq5IN/67QHOkB38XaahHMMGbsey1gPJWbvLUhgKcEX"
+        "6vanyZL1zeMwSCI69It0YOrQ+Cog+jEXcVwv9dWM8s8NMMPJ4sxOz2t1b2t9yD1KU87JfJXygjO0tnGUW4s4jUXLYR5MN+lsvaX0/7ugemraHD"
+        "AZhr/6Fi4YodVf3D0vHoLIDpHTyfRjqFW4ParGA8yVbrUjMxf8pEvGqYJgMnE+RdzcGdzDlsnecrtVNcTHIWkR/MlxLYcWRHz7kKAU91o9YVeK"
+        "Zme7mQjzPczxWkU3RjbdWkNwcteIGVRgJdUs/dGV+5ndtybn0RL/bDBQmVC1t+rwj40MNrXdfE8R2dWoQFH5bEE2/qDsmf/49sWObvK4aYyjbv"
+        "SSWo7AX33yu4Ba0HWEYxDFj6DywyVQuQRboiuouqI0/owW9SzLgyQLLEXaXeLndoA9ZjyPikWUuxHsVnPcDqTuOUB985e0Mk/gKqGMefaniGHC"
+        "zP7GidoT+xbLEgd83QpXuru+HHPHutqYvsrM7O2XQjPgLYwXprSpiUY+KA/3YF9lP4OEB7PeJEleX5PZXwDRFu3FvFY4bM0cUeKZ20A89ClA/j"
+        "OF53Pyp5ZpfItVPRQdQj3YEbg1CvsWpJZHxlfN2fer9boF2QLpPfJ1sFcQY2ZJIxs3uko/dXUZXOmNoYUrzEPJyv6qak8/AwtSiAABpnIYwF57"
+        "P0yd0timTUCUcJW8lEXA2hD5g/IBess2G8pcigM4iDDd1AHf+31EyM4TReIDdxHuv4asBQlzft6gFVLdVGjjNAtdXoCCY9412OkNAAAAvigqqS"
+        "xXjz4="
     ),
     "audio/mdct-rvq": (
         "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEA+Rhzdh0ge8YBgH0BgOIJAAGBfQQQAfQBNsXfwETJBAAHgH0Bwsgmg9clRvpXyPjreDyC6Hqj"
