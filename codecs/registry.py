@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ..bitstream.errors import Malformed, UnknownCodec
+from ..bitstream.errors import UnknownCodec
 
 CODECS: Mapping[str, str] = {
     "image/patch": "image.patch:PatchCodec",
@@ -98,11 +98,12 @@ def codec_class(name: str) -> type:
     return found if family is None else found(name)
 
 
-def build(name: str, config: Mapping[str, Any]) -> Any:
-    """A codec with fresh networks from its name and the fields of its configuration; raises UnknownCodec, Malformed."""
+def build(name: str, config: Mapping[str, Any], largest: int | None = None) -> Any:
+    """A codec with fresh networks from its name and the fields of its configuration; raises UnknownCodec, Malformed.
+
+    `largest` bounds the whole numbers of a configuration that nobody trusts.
+    """
+    from .settings import checked
+
     cls = codec_class(name)
-    known = {field.name for field in fields(cls.Config)}
-    if set(config) - known:
-        raise Malformed(f"the configuration of {name} has unknown fields: {', '.join(sorted(set(config) - known))}")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    return cls(cls.Config(**values))
+    return cls(cls.Config(**checked(name, cls.Config, config, largest)))

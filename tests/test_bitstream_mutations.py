@@ -3,85 +3,22 @@
 import random
 import time
 import tracemalloc
-import zlib
 from pathlib import Path
 
 import pytest
 from bitstream_cases import EXAMPLES
+from mutations import join, mutate_bytes, mutate_chunks, split
 
 from triptych.bitstream import Limits, Reader, TripError, varint
 
 FILES = 20_000
 LIMITS = Limits(chunk=2048, header=256, metadata=256, units=40, streams=16, groups=16, pixels=1 << 20, tracks=4)
-INTERESTING = [0, 1, 2, 3, 0x7F, 0x80, 0x81, 0xFE, 0xFF]
-TAGS = b"HWDimxZ7\x80"
 
 
 def seeds():
     """Whole files to start from."""
     accepted = sorted((Path(__file__).parent / "attacks" / "accepted").glob("*.trip"))
     return [make() for make in EXAMPLES.values()] + [path.read_bytes() for path in accepted]
-
-
-def split(data):
-    """Chunks of a sound file as [tag, payload]."""
-    chunks, at = [], 5
-    while at < len(data):
-        length, body = varint.decode(data, at + 1)
-        chunks.append([data[at : at + 1], data[body : body + length]])
-        at = body + length + 4
-    return chunks
-
-
-def join(start, chunks):
-    """A file of these chunks with right lengths and checksums."""
-    out = [start]
-    for tag, payload in chunks:
-        raw = tag + varint.encode(len(payload)) + payload
-        out += (raw, zlib.crc32(raw).to_bytes(4, "little"))
-    return b"".join(out)
-
-
-def mutate_bytes(rng, data):
-    """Change a few bytes: set, flip, insert, delete, copy, blow up a number."""
-    data = bytearray(data)
-    for _ in range(rng.randint(1, 3)):
-        at, kind = rng.randint(0, max(len(data) - 1, 0)), rng.randrange(7)
-        if kind == 0 and data:
-            data[at] = rng.choice(INTERESTING)
-        elif kind == 1 and data:
-            data[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            data[at:at] = rng.randbytes(rng.randint(1, 4))
-        elif kind == 3:
-            del data[at : at + rng.randint(1, 4)]
-        elif kind == 4:
-            data[at:at] = data[at : at + rng.randint(1, 16)]
-        elif kind == 5:
-            data[at : at + 1] = varint.encode(1 << rng.randrange(63))
-        else:
-            del data[at:]
-    return bytes(data)
-
-
-def mutate_chunks(rng, data):
-    """Change the chunks: payload, tag, order, number; checksums are made right again."""
-    chunks = split(data)
-    for _ in range(rng.randint(1, 3)):
-        if not chunks:
-            break
-        at, kind = rng.randrange(len(chunks)), rng.randrange(8)
-        if kind < 4:
-            chunks[at] = [chunks[at][0], mutate_bytes(rng, chunks[at][1])]
-        elif kind == 4:
-            chunks[at] = [bytes((rng.choice(TAGS),)), chunks[at][1]]
-        elif kind == 5:
-            chunks.insert(rng.randrange(len(chunks) + 1), chunks[at])
-        elif kind == 6:
-            del chunks[at]
-        else:
-            rng.shuffle(chunks)
-    return join(data[:5], chunks)
 
 
 def use(rng, data):

@@ -14,22 +14,44 @@ from ..bitstream import Track
 from ..bitstream.errors import UnknownCodec, WrongModel
 from ..codecs.base import Codec
 from ..codecs.registry import build, codec_class, family_of
+from ..codecs.settings import LARGEST, bounded
 from . import outside
 
 if TYPE_CHECKING:
     from .train import Recipe
 
+# What a network that fits no numbers may raise while it is made or filled.
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 def from_file(path: Path) -> Codec:
     """The codec of a weights file, ready to encode and decode; raises OSError, ValueError for other files."""
     metadata, tensors = weights.read(path)
-    codec = build(metadata["codec"], metadata["config"])
+    largest = max((4 * size for array in tensors.values() for size in array.shape), default=0)
+    try:
+        with bounded(sum(array.size for array in tensors.values())):
+            codec = build(metadata["codec"], metadata["config"], max(largest, LARGEST))
+    except BROKEN as error:
+        raise ValueError(f"{path} does not describe a network of {metadata['codec']}: {_first_line(error)}") from error
     try:
         codec.import_state({name: torch.from_numpy(array) for name, array in tensors.items()})
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} does not hold the tensors of {codec.id}: {error}") from error
+    except BROKEN as error:
+        raise ValueError(f"{path} does not hold the tensors of {codec.id}: {_first_line(error)}") from error
     codec.identity = _identity(codec, metadata["config"], tensors)
     return codec.eval().requires_grad_(False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0].strip("'")
 
 
 def config_of(codec: Codec) -> dict:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,30 @@ class Entry:
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """All weights of the registry; raises ValueError where two share the 8 bytes that files carry."""
-    table = tomllib.loads((files(__package__) / "registry.toml").read_text())
-    found = tuple(Entry(**row) for row in table.get("weights", []))
+    """All weights of the registry; raises ValueError where it is not in order."""
+    return parse((files(__package__) / "registry.toml").read_text())
+
+
+def parse(text: str) -> tuple[Entry, ...]:
+    """The entries of a registry; raises ValueError for other texts, and where two share the 8 bytes that files carry."""
+    rows = tomllib.loads(text).get("weights", [])
+    if not isinstance(rows, list):
+        raise ValueError("the weights of a registry are tables")
+    found = tuple(map(_entry, rows))
     if len({entry.digest[:16] for entry in found}) != len(found):
         raise ValueError("two weights of the registry share the first 8 bytes of their digest")
     return found
+
+
+def _entry(row: object) -> Entry:
+    """A row of the registry, its fields checked."""
+    types = {field.name: field.type for field in fields(Entry)}
+    if not isinstance(row, dict) or not types.keys() - {"default"} <= row.keys() <= types.keys():
+        raise ValueError(f"weights in a registry have the fields {', '.join(types)}")
+    wrong = [name for name, value in row.items() if type(value) is not types[name]]
+    if wrong or not _DIGEST.fullmatch(row["digest"]) or Path(row["file"]).name != row["file"]:
+        raise ValueError(f"weights in a registry have a {wrong[0] if wrong else 'digest or file name'} that is none")
+    return Entry(**row)
 
 
 def find(codec: str, digest: bytes | None = None) -> Entry | None:

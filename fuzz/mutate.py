@@ -1,0 +1,128 @@
+"""Feed mutated files to everything that reads files: nothing but our errors, no hang, memory within the limits.
+
+`python fuzz/mutate.py [--seconds 60] [--seed 0] [--targets container,image-patch]`: files are the same for equal seeds. What
+goes wrong is kept below runs/fuzz, with its traceback; exit status 1 then. `--replay FILE --targets NAME` tries a file again.
+"""
+
+import argparse
+import faulthandler
+import hashlib
+import random
+import resource
+import sys
+import time
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+
+from mutations import mutate_bytes, mutate_chunks, mutate_items, mutate_text
+from targets import OURS, Target, targets
+
+from triptych.tools import machine
+
+SECONDS = 5.0  # of processor time that one file may take
+STUCK, GUARDED = 300, 64  # seconds that so many files may take, before the process shows where it is, and ends
+SLACK = 48  # MiB by which allocators may overshoot
+
+
+def mutated(rng: random.Random, target: Target) -> bytes:
+    """The next file for a target."""
+    seed = rng.choice(target.seeds)
+    if target.form == "text":
+        return mutate_text(rng, seed)
+    if target.form == "safetensors":
+        size = 8 + int.from_bytes(seed[:8], "little")
+        if rng.random() < 0.2:
+            return mutate_bytes(rng, seed)
+        head = mutate_text(rng, seed[8:size])
+        return len(head).to_bytes(8, "little") + head + seed[size:]
+    if target.form == "container":
+        return (mutate_bytes if rng.random() < 0.25 else mutate_chunks)(rng, seed)
+    return (mutate_chunks if rng.random() < 0.2 else mutate_items)(rng, seed)
+
+
+def highest() -> float:
+    """Highest resident memory since the last reset in MiB, quickly."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def tried(target: Target, data: bytes) -> tuple[str, str]:
+    """Let a target read a file: what came of it, and what was wrong if anything was."""
+    clock = time.process_time()
+    try:
+        target.run(data)
+        result, wrong = "accepted", ""
+    except OURS as error:
+        result, wrong = type(error).__name__, ""
+    except Exception as error:
+        result, wrong = type(error).__name__, traceback.format_exc()
+    if (took := time.process_time() - clock) > SECONDS:
+        wrong += f"took {took:.1f} s of processor time\n"
+    return result, wrong
+
+
+def keep(folder: Path, name: str, data: bytes, wrong: str) -> None:
+    """Store a file that did harm, with the reason beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
+    stem.with_suffix(".bin").write_bytes(data)
+    stem.with_suffix(".txt").write_text(wrong)
+
+
+def attack(name: str, target: Target, seconds: float, seed: int, folder: Path, most: int) -> tuple[int, int]:
+    """Attack one target for some time; numbers of files that were tried and that did harm."""
+    rng, seen, harmful, kinds = random.Random(f"{seed} {name}"), Counter(), 0, set()
+    for data in target.seeds:  # what is loaded once does not count as the memory of a file
+        tried(target, data)
+    machine.reset_peak()
+    base, allowed, end = highest(), target.memory / machine.MIB + SLACK, time.monotonic() + seconds
+    while time.monotonic() < end and seen.total() < most:
+        if seen.total() % GUARDED == 0:
+            faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
+        data = mutated(rng, target)
+        (folder / "last.bin").write_bytes(data)  # in case the process itself dies
+        result, wrong = tried(target, data)
+        seen[result] += 1
+        if (grown := highest() - base) > allowed:
+            wrong += f"took {grown:.0f} MiB more, {allowed:.0f} are allowed\n"
+            machine.reset_peak()
+            base = highest()
+        if wrong:
+            harmful += 1
+            kind = wrong.splitlines()[-1][:60] + str([line for line in wrong.splitlines() if "line" in line][-1:])
+            if kind not in kinds:
+                kinds.add(kind)
+                keep(folder, name, data, wrong)
+    faulthandler.cancel_dump_traceback_later()
+    print(f"{name:22} {seen.total():8} files, {harmful} harmful; {dict(seen.most_common(6))}", flush=True)
+    return seen.total(), harmful
+
+
+def main() -> int:
+    """Attack all targets in turn, each for its share of the time; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="altogether; default: 60")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, default=sys.maxsize, help="files for each target at most")
+    parser.add_argument("--targets", type=lambda text: text.split(","), help="default: all")
+    parser.add_argument("--keep", type=Path, default=Path("runs/fuzz"), metavar="FOLDER")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="try one file on the targets instead")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    found = targets(arguments.targets)
+    if arguments.replay:
+        results = [tried(target, arguments.replay.read_bytes()) for target in found.values()]
+        print("\n".join(f"{result}\n{wrong}" for result, wrong in results))
+        return any(wrong for _, wrong in results)
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    share, total, harmful = arguments.seconds / len(found), 0, 0
+    for name, target in found.items():
+        count, bad = attack(name, target, share, arguments.seed, arguments.keep, arguments.most)
+        total, harmful = total + count, harmful + bad
+    print(f"{total} mutated files, {harmful} harmful")
+    return harmful > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
