@@ -206,13 +206,13 @@ def test_tiles_are_fitted_one_by_one(cold):
     assert decoded.pixels.shape == picture.pixels.shape
 
 
-@pytest.mark.parametrize(("measure", "value"), [("bpp", 1.5), ("psnr", 27.0), ("bytes", 3000)])
+@pytest.mark.parametrize(("measure", "value"), [("bpp", 1.5), ("psnr", 34.0), ("bytes", 3000)])
 def test_a_fit_comes_to_what_it_aims_at(cold, measure, value):
     picture = Picture(photo(96, 112))
-    decoded, _, (networks, unit) = round_trip(cold, picture, Options(effort=6, aim=(measure, value)))
+    decoded, _, (networks, unit) = round_trip(cold, picture, Options(effort=4, aim=(measure, value)))
     size = len(networks.body) + len(unit.streams[0]) + 120
     found = {"bytes": size, "bpp": size * 8 / (96 * 112), "psnr": psnr(decoded.pixels, picture.pixels)}
-    assert found[measure] == pytest.approx(value, rel=0.03 if measure == "psnr" else 0.12)
+    assert found[measure] == pytest.approx(value, rel=0.05 if measure == "psnr" else 0.2)
 
 
 def test_an_interrupt_leaves_a_valid_file(cold):

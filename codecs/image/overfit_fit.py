@@ -22,7 +22,7 @@ from .overfit_rate import GridBits, Mix
 GROUPS = (("arm.w", "arm.v"), ("arm.b",), ("up",), ("syn.w", "syn.v"), ("syn.b",), ("conv",))
 EXPONENTS = (-5, -4, -7, -6, -7, -7)
 TRIED = 2  # exponents to each side of the first choice
-AIM_FROM, STEER, CALIBRATE = 0.1, 0.08, 16  # share of the schedule, step of the logarithm, fit steps
+AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
 FINEST = -8  # of the entropy network
@@ -38,7 +38,8 @@ class Recipe:
 
     steps: of the optimiser; lagrangian: weight of a bit per pixel against the squared error of pixels in 0..1;
     gain: what a latent of 1 means to the synthesis; lr of latents and of networks at their peak; temperature and noise of
-    the rounding at the start and when it hardens; weigh: how much the bits of the networks count;
+    the rounding at the start and when it hardens; warm: share of the schedule in which the rates of learning rise; calm:
+    slope, in bits, below which a latent moves less than the rate of learning says; weigh: how much the bits of the networks count;
     bits or error: what the fit is to come to, by moving the weight of the rate.
     """
 
@@ -49,6 +50,8 @@ class Recipe:
     lr_net: float = 0.012
     temperature: tuple[float, float] = (0.3, 0.25)
     noise: tuple[float, float] = (0.2, 0.18)
+    warm: float = 0.2
+    calm: float = 2.0
     weigh: float = 1.0
     seed: int = 0
     bits: float | None = None
@@ -119,12 +122,13 @@ class Fit:
         self.origin = origin or {name: torch.zeros_like(value) for name, value in start.items()}
         self.generator = torch.Generator().manual_seed(recipe.seed)
         learned = [value for name, value in self.tensors.items() if name != "up"]
+        self.rate = recipe.lagrangian / pixels[:, 0].numel()
+        eps = recipe.calm * self.rate
         self.movers = [
-            (torch.optim.Adam([self.latents], betas=(0.9, 0.99), fused=True), recipe.lr),
+            (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
             (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
         ]
         self.exponents, self.settled = list(EXPONENTS), False
-        self.rate = recipe.lagrangian / pixels[:, 0].numel()
         self.bias = {"bits": 1.0, "error": 1.0}
         self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
 
@@ -191,7 +195,7 @@ class Fit:
     def factor(self, fraction: float) -> float:
         """Of the learning rates: half a cosine down to a tenth, then, with everything rounded, down to nothing."""
         if fraction < HARD:
-            return 0.1 + 0.9 * cosine(fraction / HARD, 0.03)
+            return 0.1 + 0.9 * cosine(fraction / HARD, self.recipe.warm, 0.02)
         return 0.2 * (1 - fraction) / (1 - HARD)
 
     def advance(self, fraction: float) -> None:
@@ -224,7 +228,7 @@ class Fit:
             miss = math.log(self.bias["bits"] * (self.bits + self.net_bits) / self.recipe.bits)
         else:
             miss = math.log(self.recipe.error / (self.bias["error"] * self.error))
-        self.rate *= math.exp(STEER * max(-1.0, min(1.0, miss)))
+        self.rate *= math.exp(min(0.1, STEER / self.recipe.steps) * max(-0.7, min(0.7, miss)))
 
     @torch.no_grad()
     def measure(self) -> tuple[float, float, float]:
