@@ -32,8 +32,7 @@ def default() -> Recipe:
         ema=0.98,
         validate_every=200,
         save_every=100,
-        data=DATA
-        + f" Of these the first {PICTURES}, every 30th kept for validation; half of the patches from pictures at half size.",
+        data=DATA + HELD,
         hardware="part of one CPU thread",
     )
 
