@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..bitstream.errors import TripError
-from . import batch, console
+from . import batch_arguments, console
 from .errors import UsageError
 from .files import STANDARD, check_output, read_bytes
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compute in float32 throughout: slower on some processors, but machines then agree but for rounding",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
-    batch.add_arguments(parser)
+    batch_arguments.add_arguments(parser)
 
 
 def _crop(text: str) -> tuple[int, ...]:
@@ -61,7 +61,9 @@ def _span(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Carry out the command."""
-    if batch.asked(arguments):
+    if batch_arguments.asked(arguments):
+        from . import batch
+
         batch.run(arguments, "decode")
         return
     source = arguments.input

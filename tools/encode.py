@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import batch, console
+from . import batch_arguments, console
 from .errors import UsageError
 from .files import STANDARD, special, whole
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of the tiles of a picture, which decode without each other; default: 1024 above 2^22 pixels",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
-    batch.add_arguments(parser)
+    batch_arguments.add_arguments(parser)
     group = parser.add_mutually_exclusive_group()
     for measure, text in TARGETS.items():
         group.add_argument(f"--target-{measure}", type=console.number(0, math.inf), metavar="X", help=text)
@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Carry out the command."""
-    if batch.asked(arguments):
+    if batch_arguments.asked(arguments):
+        from . import batch
+
         batch.run(arguments, "encode")
         return
     source = arguments.input

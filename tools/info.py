@@ -5,7 +5,6 @@ import json
 import math
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -108,6 +107,8 @@ def build(track: Track) -> str | None:
 
 def shipped(digest: str) -> str | None:
     """The name of the weights file that comes with this package and has this digest (16 hex digits), or None."""
+    import tomllib
+
     try:
         rows = tomllib.loads(REGISTRY.read_text()).get("weights", [])
     except OSError:
