@@ -97,7 +97,9 @@ def trained(text: Tensor, steps: int) -> Model:
         # Long stretches now and then, so that positions beyond 192 are not new.
         length = 192 if torch.rand((), generator=generator) < 0.8 else CONTEXT + AHEAD
         batch = cut(text, 2304 // length, length + 1, generator)
-        loss = F.cross_entropy(model(batch[:, :-1])[0].flatten(0, 1), batch[:, 1:].flatten())
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(batch[:, :-1])[0]
+        loss = F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -8,7 +8,7 @@ decodes the same values.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 
@@ -23,6 +23,7 @@ from ..base import verify
 
 ID, PROFILE = "tensor/cachegen", 1
 REFERENCES = ("none", "anchor", "previous")
+AUTO = "auto"
 # Bins of keys in three stretches of layers, of values in two; levels 1 to 3 are those of CacheGen.
 BINS = (
     ((16, 16, 12), (16, 12)),
@@ -42,19 +43,20 @@ class Settings:
 
     Attributes:
         level: 1 (smallest) to 5.
-        reference: what a token is a difference to: "none", the "anchor" of its group as in the paper, or the "previous" token.
+        reference: what a token is a difference to: "none", the "anchor" of its group as in the paper, the "previous" token, or
+            "auto" for the one of the three that gives the smallest file.
         group: tokens of a group, 1 to 255; the first is the anchor.
         chunk: tokens of a unit, which decodes without the others; a multiple of `group`.
     """
 
     level: int = 2
-    reference: str = "anchor"
+    reference: str = AUTO
     group: int = 10
     chunk: int = 1500
 
     def __post_init__(self) -> None:
-        if not 1 <= self.level <= LEVELS or self.reference not in REFERENCES:
-            raise ValueError(f"levels are 1 to {LEVELS} and references {', '.join(REFERENCES)}")
+        if not 1 <= self.level <= LEVELS or self.reference not in (*REFERENCES, AUTO):
+            raise ValueError(f"levels are 1 to {LEVELS} and references {', '.join((*REFERENCES, AUTO))}")
         if not 1 <= self.group <= 255 or self.chunk < self.group or self.chunk % self.group:
             raise ValueError("groups have 1 to 255 tokens, and a chunk is a multiple of a group")
 
@@ -77,6 +79,8 @@ def compress(keys: Tensor, values: Tensor, settings: Settings | None = None) -> 
         ValueError: for other shapes or types, or values that are not finite.
     """
     settings = settings or Settings()
+    if settings.reference == AUTO:
+        return min((compress(keys, values, replace(settings, reference=name)) for name in REFERENCES), key=len)
     if keys.shape != values.shape or keys.dim() != 4 or not keys.numel():
         raise ValueError("keys and values are [layers, tokens, heads, size] of one shape")
     if keys.dtype != values.dtype or keys.dtype not in ELEMENTS:
