@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="side of the tiles of a picture, which decode without each other; default: 1024 above 2^22 pixels",
     )
+    parser.add_argument(
+        "--memory", type=console.number(0.01, 4096), default=8.0, metavar="GIB",
+        help="refuse what takes more to be read, or to be decoded again; default: 8",
+    )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="overwrite an existing OUT")
     batch_arguments.add_arguments(parser)
     group = parser.add_mutually_exclusive_group()
@@ -56,19 +60,15 @@ def run(arguments: argparse.Namespace) -> None:
 
         batch.run(arguments, "encode")
         return
-    source = arguments.input
-    target = arguments.output or (STANDARD if source == STANDARD else str(Path(source).with_suffix(SUFFIX)))
-    if target != STANDARD and Path(target).suffix.lower() != SUFFIX and not special(Path(target)):
-        raise UsageError(f"{target}: unknown output extension: an encoded file ends in {SUFFIX}")
-    if target == STANDARD and sys.stdout.isatty():
-        raise UsageError("an encoded file is not written to a terminal: name an output file")
+    source, target = arguments.input, _output(arguments)
     if arguments.codec is not None:
         from ..codecs.registry import kind_of
 
         kind_of(arguments.codec)  # refuses an unknown codec before the input is read
     from . import media
 
-    signal = media.read(source, console.note)
+    memory = round(arguments.memory * 2**30)
+    signal = media.read(source, console.note, memory)
     from ..codecs.base import Options
     from . import pipeline, targets
 
@@ -85,10 +85,21 @@ def run(arguments: argparse.Namespace) -> None:
             found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
             stream.write(found.data)
         else:
-            pipeline.encode(signal, stream, arguments.codec, options, arguments.weights)
+            pipeline.encode(signal, stream, arguments.codec, options, arguments.weights, memory)
         stream.flush()
     if wanted:
         console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
+
+
+def _output(arguments: argparse.Namespace) -> str:
+    """The name of the output; raises UsageError where it is none for an encoded file."""
+    source = arguments.input
+    target = arguments.output or (STANDARD if source == STANDARD else str(Path(source).with_suffix(SUFFIX)))
+    if target != STANDARD and Path(target).suffix.lower() != SUFFIX and not special(Path(target)):
+        raise UsageError(f"{target}: unknown output extension: an encoded file ends in {SUFFIX}")
+    if target == STANDARD and sys.stdout.isatty():
+        raise UsageError("an encoded file is not written to a terminal: name an output file")
+    return target
 
 
 def _target(arguments: argparse.Namespace) -> "Target | None":

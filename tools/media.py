@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..bitstream.header import MAGIC
 from ..codecs.signals import Clip, Picture, Sound
-from . import media_image, media_sound, media_video
+from . import media_image, media_sound, media_video, sizes
 from .errors import MediaError
 from .files import STANDARD, read_bytes, whole
 
@@ -24,15 +24,18 @@ SOUND_MAGIC = (b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3", b"RF64", b"\
 PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"mif1")
 
 
-def read(path: str | Path, note: Callable[[str], None] = lambda text: None) -> Signal:
+def read(path: str | Path, note: Callable[[str], None] = lambda text: None, memory: int | None = None) -> Signal:
     """Read a media file, or standard input for `-`.
 
     What the file is follows from its content, not from its name. `note` is called with one sentence for everything
-    that was changed on the way (16-bit samples reduced to 8, a varying frame rate made even). Raises MediaError.
+    that was changed on the way (16-bit samples reduced to 8, a varying frame rate made even). With `memory` a file whose
+    samples take more than so many bytes is refused by its header. Raises MediaError.
     """
     name = "standard input" if str(path) == STANDARD else str(path)
     data = read_bytes(path)
     kind = recognise(data, name)
+    if memory is not None:
+        sizes.check(data, kind, name, memory)
     if kind == "image":
         return media_image.read(data, name, note)
     if kind == "audio":

@@ -1,0 +1,51 @@
+"""What would take too much memory is refused by its header, before any sample is decoded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import toys
+from PIL import Image
+
+from triptych.tools import cli, media, media_image, media_sound, media_video, sizes
+from triptych.tools.errors import MediaError
+
+
+@pytest.fixture(autouse=True)
+def _no_reading(monkeypatch, tmp_path):
+    """Reading beyond a header is an error of the test."""
+    monkeypatch.chdir(tmp_path)
+    for module in (media_image, media_sound, media_video):
+        monkeypatch.setattr(module, "read", lambda *arguments: pytest.fail("the file was read"))
+
+
+def refused(capsys, name, gib) -> str:
+    assert cli.main(["encode", name, "--memory", str(gib)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith(f"triptych: {name}: encoding would take at least ")
+    return error
+
+
+def test_pictures_sounds_and_films(capsys):
+    Image.new("RGB", (6000, 2000)).save("a.png")
+    assert "0.0671 GiB of memory; the limit is 0.05 GiB" in refused(capsys, "a.png", 0.05)
+    soundfile.write("a.flac", np.zeros((3_000_000, 2)), 48000)
+    assert "0.0447 GiB" in refused(capsys, "a.flac", 0.04)
+    media.write("a.mp4", toys.clip(30, 480, 640, with_sound=True))
+    refused(capsys, "a.mp4", 0.05)
+
+
+@pytest.mark.parametrize("kind, data", [("image", b"\x89PNG"), ("audio", b"fLaC"), ("video", b"\0" * 9), (None, b"?")])
+def test_headers_that_cannot_be_read_are_left_to_the_reader(kind, data):
+    sizes.check(data, kind, "a", 1000)
+    with pytest.raises(MediaError, match="at least"):
+        sizes.check(data * 1001, kind, "a", 1000)
+
+
+@pytest.mark.parametrize("name, expected", [("a.mp4", 12), ("a.mkv", 12), ("a.y4m", 12)])
+def test_lengths_of_films(name, expected):
+    media.write(name, toys.clip(expected, 32, 48))
+    found = sizes._film(Path(name).read_bytes())
+    assert found in (0, expected * 32 * 48 * 3)  # a plain stream does not state its length
+    assert found or name == "a.y4m"
