@@ -3,9 +3,11 @@
 python benchmarks/overfit.py starts ../shared/data/eval/kodak --pictures 6 --quality 15 50 --steps 100 300 1000
 python benchmarks/overfit.py decoder ../shared/data/eval/kodak/kodim19.png
 python benchmarks/overfit.py crops ../shared/data/eval/kodak --out kodak-256
+python benchmarks/overfit.py compare results/overfit.csv
 """
 
 import argparse
+import csv
 import dataclasses
 import io
 import sys
@@ -108,10 +110,28 @@ def crops(arguments: argparse.Namespace) -> None:
         Image.fromarray(crop(path, arguments.side).pixels).save(arguments.out / path.name)
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    """Bits of image/overfit against those of each other codec of a table at equal mean PSNR."""
+    points: dict[str, dict[float, list[tuple[float, float]]]] = {}
+    with arguments.data.open() as file:
+        for row in csv.DictReader(file):
+            places = points.setdefault(row["codec"], {}).setdefault(float(row["quality"]), [])
+            places.append((float(row["psnr_rgb"]), float(row["bpp"])))
+    curves = {codec: np.array(sorted(tuple(np.mean(p, axis=0)) for p in by.values())) for codec, by in points.items()}
+    for name, own in curves.items():
+        for psnr, bpp in own if name.startswith("image/overfit") else ():
+            shares = []
+            for other, curve in curves.items():
+                if not other.startswith("image/overfit") and curve[0, 0] <= psnr <= curve[-1, 0]:
+                    equal = np.exp(np.interp(psnr, curve[:, 0], np.log(curve[:, 1])))
+                    shares.append(f"{other} {bpp / equal - 1:+.1%}")
+            print(f"{name} at {bpp:.4f} bpp, {psnr:.2f} dB: {', '.join(shares)}")
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("starts", "decoder", "crops"))
+    parser.add_argument("what", choices=("starts", "decoder", "crops", "compare"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("crops"))
     parser.add_argument("--weights", type=Path)
@@ -121,7 +141,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, nargs="+", default=[100, 300, 1000])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    {"starts": starts, "decoder": decoder, "crops": crops}[arguments.what](arguments)
+    {"starts": starts, "decoder": decoder, "crops": crops, "compare": compare}[arguments.what](arguments)
     return 0
 
 
