@@ -19,12 +19,14 @@ from tiny_audio import SYSTEMS, tiny_system
 
 from triptych import weights
 from triptych.codecs.base import Codec, Options
+from triptych.codecs.precision import full_precision
 from triptych.codecs.signals import Clip, Picture, Signal, Sound
 from triptych.codecs.video.hnerv import HnervCodec
 from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
-SHARED = {"image-patch-tiles": "image-patch"}  # folder -> the one whose weights it uses
+# Further files of a codec: folder -> the one whose weights it uses.
+SHARED = {"image-patch-tiles": "image-patch", "image-patch-near": "image-patch-near"}
 
 
 def weights_of(name: str) -> Path:
@@ -45,6 +47,7 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
         lambda: Picture(photo(130, 200, 2)),
         Options(quality=45, tile=64),
     ),
+    "image-patch-near": (partial(tiny_patch, near=True), lambda: Picture(photo(75, 101, 4)), Options(quality=60)),
     "image-circuit": (tiny_circuit, lambda: Picture(photo(75, 101, 4)), Options()),
     "image-overfit": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0, tile=64)),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
@@ -84,7 +87,8 @@ def make(name: str) -> None:
         weights.save(path, codec.id, codec.profile, models.config_of(codec), state)
     with open(folder / "file.trip", "wb") as out:
         pipeline.encode(signal(), out, codec.id, options, path)
-    store(folder / "decoded", pipeline.decode((folder / "file.trip").read_bytes(), weights=path))
+    with full_precision():
+        store(folder / "decoded", pipeline.decode((folder / "file.trip").read_bytes(), weights=path))
     listed = [
         f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(GOLDEN)}" for p in sorted(folder.iterdir())
     ]

@@ -19,6 +19,7 @@ from triptych.codecs.image.circuit_net import CircuitConfig, em_step
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
+from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_side
 from triptych.tools.recipes.patch_start import start_net
 
 TINY_PATCH = PatchConfig(
@@ -46,8 +47,11 @@ def photo(height: int, width: int, planes: int = 3, seed: int = 0) -> np.ndarray
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def tiny_patch(seed: int = 0) -> PatchCodec:
-    """A tiny image/patch codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act."""
+def tiny_patch(seed: int = 0, near: bool = False) -> PatchCodec:
+    """A tiny image/patch codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act.
+
+    near: with tables that use the neighbours of side information, and learned ones of residuals.
+    """
     torch.manual_seed(seed)
     codec = PatchCodec(TINY_PATCH)
     crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
@@ -58,7 +62,11 @@ def tiny_patch(seed: int = 0) -> PatchCodec:
                 parameter.normal_(0, 0.002)
         values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1)
         counts = (1e6 * torch.exp(-values.abs() / 4)).long() + 1
-    codec.freeze(counts.expand(TINY_PATCH.points * TINY_PATCH.side, -1).numpy())
+    side_counts = counts.expand(TINY_PATCH.points * TINY_PATCH.side, -1).numpy()
+    codec.freeze(side_counts)
+    if near:
+        around = fit_near(seen_side(codec.net, list(crops.split(8))))
+        codec.freeze(side_counts, around, seen_residuals(codec, crops, torch.Generator().manual_seed(seed)))
     return codec.eval().requires_grad_(False)
 
 
