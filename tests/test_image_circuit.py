@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -67,6 +68,14 @@ def test_prediction_is_reversible(height, width, planes, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, planes), dtype=np.uint8)
     assert (from_planes(to_planes(pixels)) == pixels).all()
     assert (restore(residuals(to_planes(pixels))) == to_planes(pixels)).all()
+
+
+def test_tall_pictures_take_little_memory():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4000, 2), dtype=np.uint8)
+    tracemalloc.start()
+    assert (restore(residuals(pixels)) == pixels).all()
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 def patches_of(count, side, seed=0, planes=3):

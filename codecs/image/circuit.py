@@ -136,7 +136,7 @@ class CircuitCodec(Codec):
         strip = (self.strips(media)[0][1] + side) * (media.width + side)
         patches = strip // side**2 + 1
         messages = 8 * self.config.states * 6 * (self.config.levels + 2)
-        return 8 * media.width * media.height + patches * (messages + 8 * 256 * 10) + strip * 3 * 40
+        return 8 * media.width * media.height + patches * (messages + 8 * 256 * 10) + strip * 3 * 64
 
     def export_state(self) -> dict[str, Tensor]:
         """The codes of the probabilities."""

@@ -37,6 +37,8 @@ def residuals(planes: np.ndarray) -> np.ndarray:
 
 def restore(differences: np.ndarray) -> np.ndarray:
     """The inverse of `residuals`, one diagonal of the picture after the other."""
+    if differences.shape[1] > differences.shape[2]:  # a walk keeps (rows + columns) rows; the prediction is symmetric
+        return np.ascontiguousarray(restore(differences.transpose(0, 2, 1)).transpose(0, 2, 1))
 
     def step(contexts: np.ndarray, _: np.ndarray | None) -> np.ndarray:
         return (_median(*contexts[:3]) + contexts[3] + 128) % 256

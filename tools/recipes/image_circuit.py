@@ -24,7 +24,7 @@ def default() -> Recipe:
     return Recipe(
         name="image_circuit.default",
         make=lambda: CircuitCodec(CircuitConfig()),
-        task=lambda: CircuitTask(PICTURES, rounds=200, batch=256),
+        task=lambda: CircuitTask(PICTURES, side=16, rounds=200, batch=256),
         steps=600,
         batch=256,
         lr=0.03,
@@ -42,7 +42,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="image_circuit.smoke",
         make=lambda: CircuitCodec(CircuitConfig(states=4, side=4)),
-        task=lambda: CircuitTask(6, rounds=4, batch=16),
+        task=lambda: CircuitTask(6, side=4, rounds=4, batch=16),
         steps=4,
         batch=16,
         lr=0.03,
@@ -55,8 +55,8 @@ def smoke() -> Recipe:
 class CircuitTask:
     """Planes of pictures in memory, patches of residuals anywhere in them."""
 
-    def __init__(self, most: int, rounds: int, batch: int) -> None:
-        self.most, self.rounds, self.size = most, rounds, batch
+    def __init__(self, most: int, side: int, rounds: int, batch: int) -> None:
+        self.most, self.side, self.rounds, self.size = most, side, rounds, batch
 
     def load(self, data: Path, generator: Generator) -> None:
         """The first pictures of `train/images` as residuals, whole and at half size; every 30th for validation."""
@@ -71,7 +71,6 @@ class CircuitTask:
         """Expectation maximisation with falling rates."""
         codec.net.requires_grad_(False)
         codec.net.spread(generator)
-        self.side = codec.config.side
         for step in range(self.rounds):
             batch = self.batch(self.size, generator)
             found = em_step(codec.net, batch, rate=1 / (1 + step) ** 0.5)
@@ -95,7 +94,6 @@ class CircuitTask:
 
     def validate(self, codec: CircuitCodec) -> dict[str, float]:
         """Bits per sample of held-out patches."""
-        self.side = codec.config.side
         batch = self.batch(512, Generator().manual_seed(5), held=True)
         return {"bits": _bits(float(codec.net.log_prob(batch).mean()), batch)}
 
