@@ -234,7 +234,7 @@ def test_equal_seeds_give_equal_files(cold):
 
 def test_wrong_check_and_garbage(cold):
     picture = Picture(photo(40, 40))
-    _, track, (networks, unit) = round_trip(cold, picture, Options(effort=1))
+    _, track, (networks, unit) = round_trip(cold, picture, Options(effort=3, quality=80))
     with pytest.raises(SymbolMismatch, match="other symbols"):
         cold.decode(track, [networks, dataclasses.replace(unit, check=unit.check ^ 1)])
     rng = np.random.default_rng(0)
