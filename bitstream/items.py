@@ -148,7 +148,7 @@ def _parse_unit(cursor: Cursor, fields: Front, limits: Limits) -> Unit:
 
 
 def _parse_weights(cursor: Cursor, fields: Front, limits: Limits) -> Weights:
-    groups = []
+    groups: list[WeightGroup] = []
     for _ in range(_counted(cursor, "groups of weights", limits.groups)):
         exponent = int.from_bytes(cursor.take(1), "little", signed=True)
         groups.append(WeightGroup(exponent, cursor.byte(), cursor.number()))

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from typing import cast
 
 from .errors import Malformed
 
 
-def pack_metadata(values: Mapping[str, str]) -> bytes:
+def pack_metadata(values: Mapping[str, object]) -> bytes:
     """Spell metadata: keys sorted, no spaces, UTF-8; raises Malformed for anything but strings that UTF-8 can hold."""
     for text in (*values.keys(), *values.values()):
         if not isinstance(text, str):
@@ -31,9 +32,10 @@ def _flat(pairs: list[tuple[str, object]]) -> dict[str, str]:
 def parse_metadata(payload: bytes | bytearray, base: int) -> dict[str, str]:
     """Read the payload of an m chunk whose first byte stands at `base`; raises Malformed."""
     try:
-        values = json.loads(payload.decode("utf-8"), object_pairs_hook=_flat)
-        if not isinstance(values, dict):
+        found: object = json.loads(payload.decode("utf-8"), object_pairs_hook=_flat)
+        if not isinstance(found, dict):
             raise Malformed("The metadata is not a JSON object.")
+        values = cast(dict[str, str], found)  # `_flat` made it
         pack_metadata(values)  # refuses lone surrogates, which JSON's escapes can spell
     except Malformed as error:
         raise error.located(base) from None

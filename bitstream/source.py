@@ -40,8 +40,9 @@ class Source:
         return gathered
 
     def _read_once(self, count: int) -> bytes:
-        piece = self._file.read(count if self.size is not None else min(count, PIECE)) if count else b""
-        if piece is None:
+        wanted = count if self.size is not None else min(count, PIECE)
+        piece: bytes | None = self._file.read(wanted) if count else b""  # None: a file that does not wait
+        if piece is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise BlockingIOError("The input is not ready to be read; open it in blocking mode.")
         self.offset += len(piece)
         return piece

@@ -47,7 +47,7 @@ class Walk:
         self.tracks = self._headers()
         self._order = Order(self.tracks, limits)
         self._entries, self._entries_length, self._end = sha256(), 0, START
-        while self._next is not None and self._next.tag == b"m":
+        while self._next is not None and self._next.tag == b"m":  # pyright: ignore[reportUnnecessaryComparison]
             self._aside(self._next)
 
     def _first(self) -> Head:

@@ -41,8 +41,8 @@ class Writer:
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            written = self._file.write(view)
-            if written is None:
+            written: int | None = self._file.write(view)
+            if written is None:  # pyright: ignore[reportUnnecessaryComparison]
                 raise BlockingIOError("The output is not ready to be written; open it in blocking mode.")
             view = view[written:]
         self._offset += len(data)

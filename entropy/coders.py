@@ -5,6 +5,9 @@ decodes is the coder's affair. Within a call symbols are grouped by table row, r
 so that a whole group goes through the entropy coder at once.
 """
 
+# Only a Decoder is given None in place of classes.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -19,7 +22,8 @@ from .tables import PRECISION, Model, Tables, uniform
 # The excess of an escaped symbol is an exp-Golomb number: its class (bit length) by this table, then raw bits.
 EXCESS_CLASSES = uniform(64)
 RAW_BITS = 12
-EACH = constriction.stream.model.Categorical(perfect=False)  # given weights for every symbol; see Tables._coder_model
+# Given weights for every symbol; see Tables._coder_model.
+EACH = constriction.stream.model.Categorical(perfect=False)  # pyright: ignore[reportAttributeAccessIssue]
 BLOCK = 1 << 16  # symbols that are sorted at once
 LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1  # symbols are 32-bit integers
 _RAW = {bits: uniform(1 << bits) for bits in range(1, RAW_BITS + 1)}
@@ -159,7 +163,7 @@ class Encoder(Coder):
 
     def finish(self) -> bytes:
         """The coded stream: little-endian 32-bit words. The coder is a stack, so the last call goes in first."""
-        stack = constriction.stream.stack.AnsCoder()
+        stack = constriction.stream.stack.AnsCoder()  # pyright: ignore[reportAttributeAccessIssue]
         for classes, model in reversed(self._calls):
             stack.encode_reverse(np.ascontiguousarray(classes, dtype=np.int32), *model())
         return stack.get_compressed().astype("<u4").tobytes()
@@ -179,7 +183,7 @@ class Decoder(Coder):
         words = np.frombuffer(data, dtype="<u4").astype(np.uint32)
         if len(words) and not words[-1]:
             raise Malformed("a coded stream never ends in a zero word")
-        self._stack = constriction.stream.stack.AnsCoder(words)
+        self._stack = constriction.stream.stack.AnsCoder(words)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _given(self, symbols: np.ndarray | None, model: Model | Dense) -> None:
         return None

@@ -20,6 +20,7 @@ class Order(Protocol):
 
     def steps(self, shape: Shape) -> Iterator[np.ndarray]:
         """The masks in the order of coding, bool of the shape; some may be empty."""
+        ...
 
 
 @dataclass(frozen=True)

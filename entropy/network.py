@@ -107,7 +107,8 @@ class Causal(Layer):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         padded = np.pad(x, ((0, 0), (self.reach, 0)))
         taps = range(self.weight.shape[2])
-        return self._finish(sum(self._matrix[:, :, k] @ padded[:, k * self.dilation :][:, : x.shape[1]] for k in taps))
+        parts = (self._matrix[:, :, k] @ padded[:, k * self.dilation :][:, : x.shape[1]] for k in taps)
+        return self._finish(sum(parts))  # pyright: ignore[reportArgumentType]  a kernel has at least one tap
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,8 @@ def _describe(layers: tuple, prefix: str, arrays: dict[str, np.ndarray]) -> list
     """A plain description of the layers; their arrays go into `arrays`, named by place."""
     described = []
     for place, layer in enumerate(layers):
-        name, entry = f"{prefix}{place}.", {"kind": type(layer).__name__}
+        name = f"{prefix}{place}."
+        entry: dict[str, object] = {"kind": type(layer).__name__}
         for field in fields(layer):
             value = getattr(layer, field.name)
             if isinstance(value, np.ndarray):

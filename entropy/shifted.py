@@ -62,6 +62,8 @@ def _weights() -> np.ndarray:
 class _Picked(Dense):
     """A distribution for every symbol, picked from the rows; what the coder is handed was made once."""
 
+    rows: np.ndarray
+
     def __init__(self, rows: np.ndarray) -> None:
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "first", FIRST)
@@ -75,7 +77,7 @@ class _Picked(Dense):
         return CLASSES
 
     @property
-    def frequencies(self) -> np.ndarray:
+    def frequencies(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
         return _frequencies().take(self.rows, axis=0)
 
     @property
@@ -96,7 +98,7 @@ def code_shifted(coder: Coder, mean: np.ndarray, scale: np.ndarray, symbols: np.
     given = None if symbols is None else symbols - base
     outside = None if given is None else np.flatnonzero((given < FIRST) | (given > -FIRST))
     classes = given
-    if given is not None and len(outside):
+    if given is not None and outside is not None and len(outside):
         classes = given.copy()
         classes[outside] = FIRST + CLASSES - 1
     classes = coder.code(classes, _Picked(rows))

@@ -88,10 +88,10 @@ class Tables:
         """Frequencies of one row, escape class included, int64."""
         return self.frequencies[self.starts[index] : self.starts[index] + self.sizes[index]]
 
-    def _coder_model(self, index: int) -> constriction.stream.model.Categorical:
+    def _coder_model(self, index: int) -> constriction.stream.model.Categorical:  # pyright: ignore[reportAttributeAccessIssue]
         # With weights f - 1 that sum to 2^24 - n, the library's fixed-point rounding has nothing left to round
         # and gives each class exactly f: a test compares it with an independent decoder.
-        return constriction.stream.model.Categorical((self.row(index) - 1).astype(np.float64), perfect=False)
+        return constriction.stream.model.Categorical((self.row(index) - 1).astype(np.float64), perfect=False)  # pyright: ignore[reportAttributeAccessIssue]
 
     def at(self, rows: np.ndarray | int, shape: tuple[int, ...] | None = None, skip: int = 0) -> "Model":
         """The model of an array of symbols, one table row for each.
