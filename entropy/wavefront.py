@@ -83,17 +83,12 @@ def visit(
     given = None if values is None else _filled(values[None], shape, slope)
     beside = None if extra is None else _filled(extra, shape, slope)
     mask = None if valid is None or valid.all() else _filled(valid[None], shape, slope)
-    planes = len(taps) + (0 if extra is None else len(extra))
+    rows = [row for row, _ in taps]
     for wave in range(known.number):
         top, end = known.span(wave)
         if end <= top:
             continue  # narrow blocks have wavefronts without places
-        contexts = np.empty((planes, end - top, shape[0]))
-        for number, ((row, _), lag) in enumerate(zip(taps, lags, strict=True)):
-            contexts[number] = known.memory[0, known.before + wave - lag, above + row + top : above + row + end]
-        if beside is not None:
-            contexts[len(taps) :] = beside.memory[:, wave, top:end]
-        contexts = contexts.reshape(planes, (end - top) * shape[0])
+        contexts = _contexts(known, lags, rows, beside, wave)
         now = None if given is None else given.memory[0, wave, top:end].reshape(-1)
         place = known.memory[0, known.before + wave, above + top : above + end]
         if mask is None:
@@ -102,6 +97,20 @@ def visit(
             flat = kept.reshape(-1)
             place[kept] = step(contexts[:, flat], None if now is None else now[flat])
     return known.take(0).astype(np.int32)
+
+
+def _contexts(known: _Skewed, lags: list[int], rows: list[int], beside: _Skewed | None, wave: int) -> np.ndarray:
+    """What is known of the places of a wavefront: taps, then what was known beforehand, float64 [planes, n]."""
+    top, end = known.span(wave)
+    blocks = known.memory.shape[-1]
+    extra = 0 if beside is None else len(beside.memory)
+    found = np.empty((len(lags) + extra, end - top, blocks))
+    for number, (row, lag) in enumerate(zip(rows, lags, strict=True)):
+        above = known.above + row
+        found[number] = known.memory[0, known.before + wave - lag, above + top : above + end]
+    if beside is not None:
+        found[len(lags) :] = beside.memory[:, wave, top:end]
+    return found.reshape(len(found), (end - top) * blocks)
 
 
 def contexts(values: np.ndarray, taps: Sequence[Tap]) -> np.ndarray:

@@ -44,6 +44,32 @@ def laplace_bits(value: Tensor, mean: Tensor, octave: Tensor) -> tuple[Tensor, T
     return bits, slope, spread / mass
 
 
+def _slopes(
+    g: Tensor, inside: tuple[Tensor, ...], weights: tuple[Tensor, ...], slopes: list[Tensor], level: int
+) -> Tensor:
+    """Add the gradients of the weights to `slopes`, given that of the outputs [2, n]; gives that of the inputs."""
+    (flat, h1, h2), (first, w2, w3) = inside, weights
+    g2 = torch.ops.aten.threshold_backward(w3.t() @ g, h2, 0)
+    g1 = torch.ops.aten.threshold_backward(w2.t() @ g2, h1, 0)
+    gathered = torch.cat((g1, g))
+    joint = gathered @ flat.t()
+    for slot, value in zip(slopes, (joint[:-2], g2 @ h1.t(), g @ h2.t(), joint[-2:]), strict=False):
+        slot += value
+    slopes[4][level] += g1.sum(1)
+    slopes[5] += g2.sum(1)
+    slopes[6][level] += g.sum(1)
+    return first.t() @ gathered
+
+
+def _scatter(gx: Tensor, slope: Tensor, target: Tensor) -> None:
+    """Add gradients of the neighbours [taps, n, rows, columns] and of the places themselves to padded blocks."""
+    rows, columns = slope.shape[-2:]
+    target[:, REACH:, REACH:-REACH] += slope
+    for part, (down, across) in zip(gx, TAPS, strict=False):
+        place = target[:, REACH + down : REACH + down + rows, REACH + across : REACH + across + columns]
+        place += part
+
+
 class GridBits(torch.autograd.Function):
     """Bits of the blocks of one grid under the entropy network, with gradients for grid, features and network."""
 
@@ -80,23 +106,9 @@ class GridBits(torch.autograd.Function):
                 continue
             # A scale at its limit moves only back inside.
             spread.mul_(~(((out[1] > octave) & (spread < 0)) | ((out[1] < octave) & (spread > 0))))
-            g = torch.stack((-slope, spread))
-            g2 = torch.ops.aten.threshold_backward(w3.t() @ g, h2, 0)
-            g1 = torch.ops.aten.threshold_backward(w2.t() @ g2, h1, 0)
-            gathered = torch.cat((g1, g))
-            gx = (first.t() @ gathered).view_as(x)
-            joint = gathered @ flat.t()
-            for slot, value in zip(slopes, (joint[:-2], g2 @ h1.t(), g @ h2.t(), joint[-2:]), strict=False):
-                slot += value
-            slopes[4][level] += g1.sum(1)
-            slopes[5] += g2.sum(1)
-            slopes[6][level] += g.sum(1)
-            back_seen[:, part] = gx[taps:]
-            target = back[part]
-            target[:, REACH:, REACH:-REACH] += slope.view(-1, rows, columns)
-            for number, (down, across) in enumerate(TAPS[:taps]):
-                place = target[:, REACH + down : REACH + down + rows, REACH + across : REACH + across + columns]
-                place += gx[number]
+            gx = _slopes(torch.stack((-slope, spread)), (flat, h1, h2), (first, w2, w3), slopes, level)
+            back_seen[:, part] = gx.view_as(x)[taps:]
+            _scatter(gx.view_as(x)[:taps], slope.view(-1, rows, columns), back[part])
         if learn:
             ctx.save_for_backward(back[:, REACH:, REACH:-REACH], back_seen, *slopes)
         return blocks.new_tensor(total)
