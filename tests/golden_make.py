@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from makers import photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch
+from makers import photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices
 from PIL import Image
 from tiny_audio import SYSTEMS, tiny_system
 
@@ -48,6 +48,7 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
         Options(quality=45, tile=64),
     ),
     "image-patch-near": (partial(tiny_patch, near=True), lambda: Picture(photo(75, 101, 4)), Options(quality=60)),
+    "image-slices": (tiny_slices, lambda: Picture(photo(75, 101, 4)), Options(quality=60)),
     "image-circuit": (tiny_circuit, lambda: Picture(photo(75, 101, 4)), Options()),
     "image-overfit": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0, tile=64)),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),

@@ -19,6 +19,9 @@ from triptych.codecs.image.circuit_net import CircuitConfig, em_step
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
 from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
+from triptych.codecs.image.slices import SlicesCodec
+from triptych.codecs.image.slices_net import SlicesConfig
+from triptych.entropy import Tables, gaussian
 from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_side
 from triptych.tools.recipes.patch_start import start_net
 
@@ -35,6 +38,20 @@ TINY_MDCT_RVQ = MdctRvqConfig(
     decoder_blocks=2,
     classes=3,
     contexts=2,
+)
+TINY_SLICES = SlicesConfig(
+    latents=48,
+    side=12,
+    signed=3,
+    width=16,
+    context=16,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    render=8,
+    slices=(8, 16, 24),
+    features=8,
+    hidden=16,
+    row_hidden=8,
 )
 
 
@@ -67,6 +84,23 @@ def tiny_patch(seed: int = 0, near: bool = False) -> PatchCodec:
     if near:
         around = fit_near(seen_side(codec.net, list(crops.split(8))))
         codec.freeze(side_counts, around, seen_residuals(codec, crops, torch.Generator().manual_seed(seed)))
+    return codec.eval().requires_grad_(False)
+
+
+def tiny_slices(config: SlicesConfig = TINY_SLICES, seed: int = 0) -> SlicesCodec:
+    """A tiny image/slices codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act."""
+    torch.manual_seed(seed)
+    codec = SlicesCodec(config)
+    crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
+    start_net(codec.net, crops, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        for name, parameter in codec.net.named_parameters():
+            if not parameter.any() and name != "head.bias":
+                parameter.normal_(0, 0.05 if name.startswith("row") else 0.01 if name.startswith("contexts") else 0.002)
+    values = np.arange(-SIDE_BOUND, SIDE_BOUND + 1)
+    counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
+    inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]
+    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), None, gaussian(), inputs)
     return codec.eval().requires_grad_(False)
 
 

@@ -7,56 +7,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import photo, round_trip
+from makers import TINY_SLICES, photo, round_trip, tiny_slices
 
 from triptych.bitstream import SymbolMismatch, TripError
 from triptych.codecs.base import Options
 from triptych.codecs.image import refine
 from triptych.codecs.image.context import CONTEXTS, MODULES, References
-from triptych.codecs.image.patch import SIDE_BOUND, SKIP, STEPS
+from triptych.codecs.image.patch import SKIP, STEPS
 from triptych.codecs.image.patch_net import weight_of
 from triptych.codecs.image.slices import SlicesCodec
-from triptych.codecs.image.slices_net import FINE, RowInputs, SlicesConfig, score_table
+from triptych.codecs.image.slices_net import FINE, RowInputs, score_table
 from triptych.codecs.signals import Crop, Picture
-from triptych.entropy import Decoder, Encoder, RateCounter, Tables, gaussian
-from triptych.tools.recipes.patch_start import start_net
-
-TINY = SlicesConfig(
-    latents=48,
-    side=12,
-    signed=3,
-    width=16,
-    context=16,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    render=8,
-    slices=(8, 16, 24),
-    features=8,
-    hidden=16,
-    row_hidden=8,
-)
-
-
-def tiny(config: SlicesConfig = TINY, seed: int = 0) -> SlicesCodec:
-    """A tiny codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act."""
-    torch.manual_seed(seed)
-    codec = SlicesCodec(config)
-    crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
-    start_net(codec.net, crops, torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        for name, parameter in codec.net.named_parameters():
-            if not parameter.any() and name != "head.bias":
-                parameter.normal_(0, 0.05 if name.startswith("row") else 0.01 if name.startswith("contexts") else 0.002)
-    values = np.arange(-SIDE_BOUND, SIDE_BOUND + 1)
-    counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
-    inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]
-    codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), None, gaussian(), inputs)
-    return codec.eval().requires_grad_(False)
+from triptych.entropy import Decoder, Encoder, RateCounter
 
 
 @pytest.fixture(scope="module")
 def codec():
-    return tiny()
+    return tiny_slices()
 
 
 @settings(max_examples=12, deadline=None)
@@ -72,7 +39,7 @@ def test_any_size_and_format(codec, height, width, planes, quality):
 
 @pytest.mark.parametrize("count", range(len(CONTEXTS) + 1))
 def test_every_choice_of_modules_codes(count):
-    codec = tiny(dataclasses.replace(TINY, modules=CONTEXTS[:count]))
+    codec = tiny_slices(dataclasses.replace(TINY_SLICES, modules=CONTEXTS[:count]))
     picture = Picture(photo(80, 50))
     _, index = codec.open(picture, Options(quality=80))
     symbols = codec.analyse(picture, index)
@@ -197,7 +164,7 @@ def test_scores_say_which_way_a_row_was_wrong():
 
 def test_attention_looks_where_it_may():
     """The window: places more than two away and places without anchors add nothing."""
-    net = tiny().net
+    net = tiny_slices().net
     module = next(m for m in net.contexts[1].late if m.name == "local")
     references = References(torch.randn(1, 16, 12, 12), (torch.randn(1, 8, 12, 12),), torch.zeros(1, 16, 12, 12), None)
     empty = module(references)
@@ -208,7 +175,7 @@ def test_attention_looks_where_it_may():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_give_features_for_any_size(module):
-    codec = tiny()
+    codec = tiny_slices()
     for height, width in ((2, 2), (4, 10)):
         wide = torch.zeros(2, 16, height, width)
         references = References(wide, (wide[:, :8],), wide, wide[:, :8])
@@ -257,14 +224,14 @@ def test_state_restores_the_same_codec(codec):
 
 def test_slices_must_make_all_latents():
     with pytest.raises(ValueError, match="do not make 48 latents"):
-        dataclasses.replace(TINY, slices=(8, 8))
+        dataclasses.replace(TINY_SLICES, slices=(8, 8))
 
 
 def test_rate_index_of_the_ends(codec):
     picture = Picture(photo(64, 64))
     sizes = [len(round_trip(codec, picture, Options(quality=q))[2][0].streams[0]) for q in (0, 50, 100)]
     assert sizes == sorted(sizes)
-    assert codec.open(picture, Options(quality=100))[1] == STEPS * (TINY.points - 1)
+    assert codec.open(picture, Options(quality=100))[1] == STEPS * (TINY_SLICES.points - 1)
 
 
 def cost(codec, picture, options):

@@ -12,11 +12,12 @@ from PIL import Image
 from triptych import weights
 from triptych.codecs.base import Options
 from triptych.codecs.image.patch_net import checkerboard
+from triptych.codecs.image.residuals import MOST, learned
 from triptych.codecs.image.slices_net import SlicesConfig
 from triptych.codecs.signals import Picture
 from triptych.entropy import ROWS, gaussian
 from triptych.tools.models import from_file, load
-from triptych.tools.recipes.image_slices import MOST, fresh, residual_tables, short_tables, take_over
+from triptych.tools.recipes.image_slices import fresh, short_tables, take_over
 from triptych.tools.train import main
 
 needs_patch = pytest.mark.skipif(weights.find("image/patch") is None, reason="weights of image/patch are missing")
@@ -82,7 +83,7 @@ def test_short_tables_cost_next_to_nothing():
 def test_tables_of_residuals_follow_what_was_seen():
     seen = np.zeros((ROWS, 2 * MOST + 1), np.int64)
     seen[20, MOST - 1 : MOST + 2] = 10**6, 10**6, 3 * 10**6
-    tables = residual_tables(seen)
+    tables = learned(seen)
     assert 40 < len(tables) < 50
     assert np.abs(tables.row(5) - gaussian().row(5)).max() <= 2**24 // 1000
     row = tables.row(20) / 2**24

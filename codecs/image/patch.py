@@ -314,9 +314,9 @@ class PatchCodec(Codec):
         kept = {name: own[name] if name.startswith(TRAINING_ONLY) else state[name].float() for name in own}
         self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
         part = {name: value.numpy() for name, value in state.items()}
-        self.head = IntegerLinear.from_state(_under("head.", part))
-        self.side_tables = Tables.from_state(_under("tables.", part))
-        near, residuals = _under("near.", part), _under("residuals.", part)
+        self.head = IntegerLinear.from_state(under("head.", part))
+        self.side_tables = Tables.from_state(under("tables.", part))
+        near, residuals = under("near.", part), under("residuals.", part)
         self.side_near = Near.from_state(near) if near else None
         self.learned = Tables.from_state(residuals) if residuals else None
         self.residual_tables = completed(self.learned)
@@ -327,7 +327,8 @@ class PatchCodec(Codec):
         return {name: value for name, value in self.export_state().items() if not name.startswith(unused)}
 
 
-def _under(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def under(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a prefix, by the rest of their names."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...entropy import ROWS, Coder, IntegerLinear, Model, Tables, gaussian
+from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
 from ...entropy.network import Network
 from .. import compact
 from ..blocks import gaussian_bits, pad_to
@@ -21,9 +21,10 @@ from ..precision import fast_layers
 from ..signals import Picture
 from . import refine
 from .alpha import traverse_alpha
-from .patch import SKIP, STEPS, PatchCodec, _under
+from .patch import SKIP, STEPS, PatchCodec, under
 from .patch_net import NO_MARGIN, PATCH, Margin, weight_of
 from .planes import split
+from .residuals import completed
 from .side import BOUND as SIDE_BOUND
 from .side import Near, traverse_side
 from .slices_net import FINE, MOST_ROW, SCORE_BOUND, RowInputs, SlicesConfig, SlicesNet
@@ -46,7 +47,7 @@ class SlicesCodec(PatchCodec):
     def __init__(self, config: SlicesConfig | None = None) -> None:
         super().__init__(config)
         self.row_networks: list[Network] = []
-        self.learned_tables: Tables | None = None
+        self.learned: Tables | None = None
         self.residual_tables: Tables = gaussian()
         self.score_table: Tensor = self.net.score_table
 
@@ -71,8 +72,8 @@ class SlicesCodec(PatchCodec):
         net = self.net
         weight, bias = (x.numpy(force=True) * FINE for x in (net.head.weight, net.head.bias))
         self.head = IntegerLinear.freeze(weight, bias, SIDE_BOUND, 0, MOST_CORRECTION)
-        self.side_tables, self.side_near, self.learned_tables = side_tables, side_near, learned_tables
-        self.residual_tables, self.score_table = _completed(learned_tables), net.score_table
+        self.side_tables, self.side_near, self.learned = side_tables, side_near, learned_tables
+        self.residual_tables, self.score_table = completed(learned_tables), net.score_table
         self.row_networks = [
             freeze(
                 network, inputs, low=-MOST_CORRECTION, high=MOST_CORRECTION, resolution=FINE, input_bound=SCORE_BOUND
@@ -180,7 +181,7 @@ class SlicesCodec(PatchCodec):
     def export_state(self) -> dict[str, Tensor]:
         """All tensors as they are stored: large matrices in 8 bits, integer parts under other names than `net.`."""
         state = self._floats() | {"scores": self.score_table}
-        parts = [("head.", self.head), ("tables.", self.side_tables), ("residuals.", self.learned_tables)]
+        parts = [("head.", self.head), ("tables.", self.side_tables), ("residuals.", self.learned)]
         parts += [("near.", self.side_near)] if self.side_near else []
         parts += [(f"rows.{place}.", network) for place, network in enumerate(self.row_networks)]
         for prefix, part in parts:
@@ -191,21 +192,14 @@ class SlicesCodec(PatchCodec):
         """The inverse of `export_state`."""
         self._load(compact.unpack({name: value for name, value in state.items() if name.startswith("net.")}))
         part = {name: value.numpy() for name, value in state.items()}
-        self.head = IntegerLinear.from_state(_under("head.", part))
-        self.side_tables = Tables.from_state(_under("tables.", part))
-        near = _under("near.", part)
+        self.head = IntegerLinear.from_state(under("head.", part))
+        self.side_tables = Tables.from_state(under("tables.", part))
+        near = under("near.", part)
         self.side_near = Near.from_state(near) if near else None
-        self.learned_tables = Tables.from_state(_under("residuals.", part))
-        self.residual_tables = _completed(self.learned_tables)
+        self.learned = Tables.from_state(under("residuals.", part))
+        self.residual_tables = completed(self.learned)
         self.score_table = state["scores"]
-        self.row_networks = [Network.from_state(_under(f"rows.{n}.", part)) for n in range(len(self.net.steps))]
-
-
-def _completed(tables: Tables) -> Tables:
-    """Tables for all rows: these for the first ones, Gaussian ones for the rest."""
-    family, count = gaussian(), len(tables)
-    rows = [(tables if number < count else family).row(number) for number in range(ROWS)]
-    return Tables(rows, [*tables.firsts.tolist(), *family.firsts[count:].tolist()], escape=True)
+        self.row_networks = [Network.from_state(under(f"rows.{n}.", part)) for n in range(len(self.net.steps))]
 
 
 class Quantiser:

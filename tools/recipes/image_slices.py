@@ -17,10 +17,11 @@ from ...codecs.blocks import gaussian_bits
 from ...codecs.freezing import fake_quantise
 from ...codecs.image.patch import SIDE_BOUND, SKIP, STEPS, PatchCodec
 from ...codecs.image.patch_net import LOG_MIN, LOG_STEP, PATCH, PatchConfig, weight_of
+from ...codecs.image.residuals import MOST, learned
 from ...codecs.image.slices import SlicesCodec
 from ...codecs.image.slices_net import FINE, RowInputs, SlicesConfig, SlicesNet
 from ...codecs.signals import Picture
-from ...entropy import ROWS, RateCounter, Tables, gaussian
+from ...entropy import ROWS, RateCounter, Tables
 from .. import models
 from ..train import Recipe
 from .image_patch import DATA, PatchTask
@@ -29,8 +30,6 @@ from .patch_side import fit_near
 TRAINED = ("contexts.", "row_networks.")  # parts of the net; what image/patch has learned is fixed
 VALIDATED = (0, 2, 4, 6)  # rate points
 BANK = 12  # latents a side of the crops kept
-MOST = 128  # of a residual that is counted
-PRIOR = 1000  # residuals that the Gaussian counts as
 SIDE_BATCHES = 48  # of 16 crops for the tables of z
 
 
@@ -245,7 +244,7 @@ class SlicesTask(PatchTask):
         calibration = [torch.cat(parts).float() for parts in zip(*inputs, strict=True)]
         crops = torch.cat([self.batch(16, generator) for _ in range(SIDE_BATCHES)])
         near = fit_near([_sides(codec.net, crops, number) for number in range(codec.config.points)])
-        codec.freeze_rows(short_tables(self.patch.side_tables), near, residual_tables(seen.numpy()), calibration)
+        codec.freeze_rows(short_tables(self.patch.side_tables), near, learned(seen.numpy()), calibration)
 
 
 def _sides(net: SlicesNet, crops: Tensor, number: int) -> np.ndarray:
@@ -277,19 +276,3 @@ def side_bits(tables: Tables, z: Tensor, number: int) -> Tensor:
 def short_tables(tables: Tables) -> Tables:
     """The same tables, all of which begin and end alike, their rare ends left to an escape."""
     return Tables.trimmed(np.stack([tables.row(n) for n in range(len(tables))]).astype(float), int(tables.firsts[0]))
-
-
-def residual_tables(seen: np.ndarray) -> Tables:
-    """Tables of residuals in the first rows, those that end before MOST.
-
-    They follow what was seen, int [ROWS, 2 * MOST + 1], both signs alike, and the Gaussian where that is little.
-    """
-    family, rows = gaussian(), []
-    count = int(np.searchsorted(-family.firsts, MOST))
-    for number in range(count):
-        row = family.row(number)
-        reach = -int(family.firsts[number])
-        inside = seen[number, MOST - reach : MOST + reach + 1]
-        found = np.append((inside + inside[::-1]) / 2, seen[number].sum() - inside.sum())
-        rows.append(Tables.from_counts(np.rint((found + PRIOR * row / row.sum()) * 1024)).row(0))
-    return Tables(rows, family.firsts[:count].tolist(), escape=True)
