@@ -2,14 +2,14 @@
 # Needs Python 3.11 or later with venv, make and git; PYTHON=... chooses the interpreter.
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
-EXTRAS = test,demo,report,vision,compressai,transformers,anchors,vmaf
+EXTRAS = test,demo,report,vision,compressai,transformers,anchors,vmaf,docs,types
 INPUTS = pyproject.toml setup.py constraints.txt
 PIP = bin/python -m pip --disable-pip-version-check
 
 # Threads that spin while they wait bring a shared machine to a halt: a hundred times slower has been seen.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-core lint format clean
+.PHONY: demo test test-core lint types docs fuzz format clean
 
 demo: .venv/installed
 	.venv/bin/python -m triptych.tools.demo --out demo
@@ -24,6 +24,17 @@ test-core: .venv-core/installed
 lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+# pyright runs on node, which its package fetches the first time where there is none.
+types: .venv/installed
+	.venv/bin/pyright
+
+docs: .venv/installed
+	.venv/bin/python docs/make.py --out build/docs
+
+fuzz: .venv/installed
+	.venv/bin/python fuzz/mutate.py --seconds 600
+	.venv/bin/python fuzz/crash.py --times 204
 
 format: .venv/installed
 	.venv/bin/ruff check --fix .

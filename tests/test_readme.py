@@ -20,9 +20,20 @@ def test_the_python_example_runs(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("image/patch [")
 
 
-def test_links_lead_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links and all((ROOT / link).exists() for link in links)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+EXAMPLES = [(page, text) for page in PAGES if (text := re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))]
+
+
+@pytest.mark.parametrize("page, programs", EXAMPLES, ids=[page.name for page, _ in EXAMPLES])
+def test_the_examples_of_the_pages_run(page, programs):
+    exec(compile("\n".join(programs), page.name, "exec"), {})
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
+    assert all((page.parent / link.partition("#")[0]).exists() for link in links)
+    assert links or page.name != "README.md"
 
 
 def test_folders_and_make_targets_exist():

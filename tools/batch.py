@@ -94,7 +94,7 @@ def _folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
         raise UsageError("--batch needs two folders, IN and OUT")
     source, target = Path(arguments.input).resolve(), Path(arguments.output).resolve()
     if not source.is_dir():
-        raise UsageError(f"{arguments.input}: is not a folder")
+        raise UsageError(f"{arguments.input}: {'is not a folder' if source.exists() else 'no such folder'}")
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
