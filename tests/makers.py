@@ -26,7 +26,16 @@ from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_sid
 from triptych.tools.recipes.patch_start import start_net
 
 TINY_PATCH = PatchConfig(
-    latents=48, side=12, signed=3, width=16, context=16, encoder_blocks=1, decoder_blocks=1, render=8
+    latents=48,
+    side=12,
+    signed=3,
+    width=16,
+    context=16,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    render=8,
+    lambdas=(0.0003, 0.08),
+    points=8,
 )
 TINY_MDCT_RVQ = MdctRvqConfig(
     dim=24,
@@ -52,6 +61,8 @@ TINY_SLICES = SlicesConfig(
     features=8,
     hidden=16,
     row_hidden=8,
+    lambdas=(0.0003, 0.08),
+    points=8,
 )
 
 

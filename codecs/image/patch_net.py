@@ -47,8 +47,8 @@ class PatchConfig:
     decoder_blocks: int = 3
     render: int = 32
     neighbours: int = 16
-    lambdas: tuple[float, float] = (0.0003, 0.08)
-    points: int = 8
+    lambdas: tuple[float, float] = (0.0003, 0.3947)
+    points: int = 10
 
 
 def weight_of(config: PatchConfig, point: Tensor) -> Tensor:

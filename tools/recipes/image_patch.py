@@ -29,7 +29,7 @@ def default() -> Recipe:
     """The small model, 256x256 crops."""
     return Recipe(
         name="image_patch.default",
-        make=lambda: PatchCodec(PatchConfig(lambdas=(0.0003, 0.3947), points=10)),
+        make=lambda: PatchCodec(PatchConfig()),
         task=lambda: PatchTask(crop=256),
         steps=10000,
         batch=8,
