@@ -1,6 +1,7 @@
 """tensor/cachegen: caches come back within half a step, exactly what was coded, smaller with differences and channel tables."""
 
 import io
+from base64 import b64decode
 
 import numpy as np
 import pytest
@@ -8,7 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.bitstream import ImageMedia, Limits, Malformed, OverLimit, Reader, Track, TripError, Writer
+from triptych.bitstream import (
+    ImageMedia,
+    Limits,
+    Malformed,
+    OverLimit,
+    Reader,
+    TensorMedia,
+    Track,
+    TripError,
+    Unit,
+    Writer,
+    varint,
+)
 from triptych.codecs.tensor import cachegen
 from triptych.codecs.tensor.cachegen import (
     LEVELS,
@@ -22,6 +35,40 @@ from triptych.codecs.tensor.cachegen import (
 )
 from triptych.entropy import RateCounter
 from triptych.tools import cli
+
+STORED = (
+    "01RSUBBILw90ZW5zb3IvY2FjaGVnZW4BAAAAAAAAAAAAAwAFAgEFAQIMBAIDBs45Zz0NaHM+ugJb9EQjAAcBJdZCxFHt5JbDBuz7"
+    "VYt0boSMRLheg+lmrCIyAH5Vew5L6W9m"
+)
+EXPECTED = (
+    "8410823f39e7fcbff7debb3fa59422c0bef79e3f39e7fcbf8410023f104200416bad753fc61843c00d68f3bf0d68733f"
+    "0d6873bf0bfb54400a8eb6bf0d68733f0a8e36c0755b74420d68f3bf4a29be40"
+)
+    [
+        1.0161290168762207,
+        -1.9758063554763794,
+        1.467741847038269,
+        -2.5403225421905518,
+        1.2419354915618896,
+        -1.9758063554763794,
+        0.5080645084381104,
+        8.016128540039062,
+        0.9596773982048035,
+        -3.048387050628662,
+    ],
+    [
+        -1.9016128778457642,
+        0.9508064389228821,
+        -0.9508064389228821,
+        3.32782244682312,
+        -1.4262096881866455,
+        0.9508064389228821,
+        -2.852419376373291,
+        61.08931350708008,
+        -1.9016128778457642,
+        5.942540168762207,
+    ],
+]
 
 
 def cache(layers=4, tokens=200, heads=2, size=16, seed=0, smooth=0.95):
@@ -120,6 +167,40 @@ def test_files_say_what_they_are_and_damage_is_noticed():
     for parameters in (b"", track.parameters[:-1], b"\x09" + track.parameters[1:], track.parameters[:-4] + bytes(4)):
         with pytest.raises(Malformed):
             cachegen._parameters(Track(track.codec, 1, True, bytes(8), track.media, parameters))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_garbage_in_intact_chunks_gives_our_errors_only(seed):
+    reader, rng, out = (
+        Reader(compress(*cache(1, 20, 1, 4), Settings(reference="anchor"))),
+        np.random.default_rng(seed),
+        io.BytesIO(),
+    )
+    (unit,) = [*reader]
+    stream = bytearray(unit.streams[0])
+    stream[rng.integers(len(stream))] ^= int(rng.integers(1, 256))
+    writer = Writer(out, reader.tracks)
+    writer.unit(Unit(0, (bytes(stream),), None, True, True, unit.check))
+    writer.finish()
+    with pytest.raises(TripError):
+        decompress(out.getvalue())
+
+
+def test_bombs_are_refused():
+    track = Reader(compress(*cache(1, 20, 1, 4))).tracks[0]
+    media, out = TensorMedia((2, 1, 1 << 26, 1, 4)), io.BytesIO()
+    parameters = track.parameters[:3] + varint.encode(10 * (1 << 26)) + track.parameters[-8:]
+    writer = Writer(out, [Track(track.codec, 1, True, bytes(8), media, parameters)])
+    writer.unit(Unit(0, (b"",), None, True))
+    writer.finish()
+    with pytest.raises(OverLimit):
+        decompress(out.getvalue())
+
+
+def test_a_stored_file_still_decodes():
+    """Encoded once; the values are exact on every machine."""
+    found = decompress(b64decode(STORED))
+    assert "".join(x.numpy().astype("<f4").tobytes().hex() for x in found) == EXPECTED and found[0].shape == (1, 5, 1, 2)
 
 
 def test_info_and_decode_name_it(tmp_path, capsys):

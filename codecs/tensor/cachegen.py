@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...bitstream import Reader, TensorMedia, Track, Unit, UnknownCodec, Writer, varint
-from ...bitstream.errors import Malformed
+from ...bitstream.errors import Malformed, OverLimit
 from ...entropy import Coder, Decoder, Encoder, Tables, gaussian, laplace, uniform
 from ..base import verify
 
@@ -33,6 +33,8 @@ BINS = (
     ((128, 128, 128), (128, 128)),
 )
 LEVELS = len(BINS)
+MEMORY = 8 << 30  # bytes that decoding may take unless told otherwise
+WORK = 80  # bytes for each number of a chunk at work
 LARGEST = 512  # magnitudes that the choice of tables tells apart
 ELEMENTS = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
@@ -103,14 +105,22 @@ def compress(keys: Tensor, values: Tensor, settings: Settings | None = None) -> 
     return out.getvalue()
 
 
-def decompress(data: bytes) -> tuple[Tensor, Tensor]:
-    """Keys and values of a file, in the type that they had; raises a TripError where it is not what `compress` wrote."""
+def decompress(data: bytes, memory: int = MEMORY) -> tuple[Tensor, Tensor]:
+    """Keys and values of a file, in the type that they had.
+
+    Raises:
+        OverLimit: decoding would take more than `memory` bytes.
+        TripError: the file is not what `compress` wrote.
+    """
     reader = Reader(data)
     track = reader.tracks[0]
     if track.codec != ID or track.profile != PROFILE or len(reader.tracks) > 1:
         raise UnknownCodec(f"the file is no cache of {ID}, profile {PROFILE}")
     settings, half = _parameters(track)
     _, layers, tokens, heads, size = track.media.shape
+    need = 2 * layers * heads * size * (12 * tokens + WORK * min(settings.chunk, tokens))
+    if need > memory:
+        raise OverLimit(f"decoding would take {need} bytes of memory; the limit is {memory}")
     firsts, items, parts = [*range(0, tokens, settings.chunk)], [*reader], []
     if len(items) != len(firsts):
         raise Malformed(f"a cache of {len(firsts)} chunks has {len(items)} units")
