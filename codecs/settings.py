@@ -40,7 +40,9 @@ def _like(default: object, value: object, largest: float) -> bool:
     if isinstance(default, tuple):
         fitting = isinstance(value, tuple) and len(value) <= ENTRIES
         return fitting and (not default or all(_like(default[0], entry, largest) for entry in value))
-    if isinstance(default, bool | str) or default is None:
+    if default is None:
+        return value is None or any(_like(kind, value, largest) for kind in (False, 0, 0.0, ""))
+    if isinstance(default, bool | str):
         return type(value) is type(default) and (not isinstance(value, str) or len(value) <= LETTERS)
     if isinstance(default, int):
         return type(value) is int and abs(value) <= largest
