@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import tiny_slices
 from test_image_side import models as side_models
-from test_image_slices import tiny as tiny_slices
 
 from triptych.codecs.freezing import CausalConv1d, freeze
 from triptych.codecs.image.overfit_symbols import SLOPE, TAPS
