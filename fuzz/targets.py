@@ -4,13 +4,13 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 
 from triptych import weights
-from triptych.bitstream import Limits, Reader, TripError, WrongModel
+from triptych.bitstream import Limits, Reader, Track, TripError, WrongModel
 from triptych.codecs.base import Codec
 from triptych.codecs.registry import codec_class
 from triptych.entropy import Decoder
@@ -19,6 +19,7 @@ from triptych.tools.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "v1"
+SHARED = {"image-patch-tiles": "image-patch"}  # golden folders that use the weights of another one
 SMALL = Limits(chunk=2048, header=256, metadata=256, units=40, streams=16, groups=16, pixels=1 << 20, tracks=4)
 LIMITS = Limits(chunk=1 << 20, units=256, streams=64, pixels=1 << 18, samples=1 << 20, frames=64, weights=1 << 20)
 MEMORY = 128 << 20  # bytes that decoding may take
@@ -65,31 +66,37 @@ def golden(name: str) -> Codec:
     return models.from_file(path) if path.exists() else codec_class(_codec_of(name))().eval()
 
 
+@cache
 def _codec_of(name: str) -> str:
     return Reader((GOLDEN / name / "file.trip").read_bytes()).tracks[0].codec
 
 
+@cache
 def codec_names() -> list[str]:
-    """Golden folders with weights or none to need: one for each codec."""
-    return sorted(path.parent.name for path in GOLDEN.glob("*/file.trip") if path.parent.name != "image-patch-tiles")
+    """Golden folders that do not use the weights of another one."""
+    return sorted(path.parent.name for path in GOLDEN.glob("*/file.trip") if path.parent.name not in SHARED)
 
 
-def _load_for(track: object, path: Path | None = None) -> Codec:
-    """Stands in for models.load_for: small weights, and no heed of the digest, so that mutations get further."""
-    name = track.codec.replace("/", "-")
-    if name not in codec_names() or track.profile != codec_class(track.codec).profile:
-        raise WrongModel("no such weights")
-    return golden(name)
+def _stand_in(name: str) -> Callable[..., Codec]:
+    """What takes the place of models.load_for: small weights, and no heed of the digest, so that mutations get further."""
+
+    def load_for(track: Track, path: Path | None = None) -> Codec:
+        own = name if track.codec == _codec_of(name) else track.codec.replace("/", "-")
+        if own not in codec_names() or track.profile != codec_class(track.codec).profile:
+            raise WrongModel("no such weights")
+        return golden(own)
+
+    return load_for
 
 
-def decode(data: bytes) -> None:
-    """Decode a whole file with tight limits.
+def decode(name: str, data: bytes) -> None:
+    """Decode a whole file with tight limits and the weights of the golden file `name`.
 
     Half of the files are spared the check that a stream ends where its symbols do: whoever wrote an encoder of his own
     passes it with any symbols, mutations hardly ever do.
     """
     before, finish = models.load_for, Decoder.finish
-    models.load_for = _load_for
+    models.load_for = _stand_in(name)
     if zlib.crc32(data) & 1:
         Decoder.finish = lambda self: None
     try:
@@ -127,7 +134,9 @@ def targets(names: list[str] | None = None) -> dict[str, Target]:
         "weights": lambda: Target(load_weights, _weights_seeds(), 256 << 20, "safetensors"),
     }
     for name in codec_names():
-        made[name] = lambda name=name: Target(decode, _codec_seeds(name), LIMITS.memory() + MEMORY, "codec")
+        made[name] = lambda name=name: Target(
+            partial(decode, name), _codec_seeds(name), LIMITS.memory() + MEMORY, "codec"
+        )
     return {name: made[name]() for name in (names or made)}
 
 
@@ -143,6 +152,7 @@ def _weights_seeds() -> tuple[bytes, ...]:
 
 
 def _codec_seeds(name: str) -> tuple[bytes, ...]:
-    """The golden file of a codec, and its tiles where it has some."""
+    """A golden file and those that use its weights."""
     torch.set_num_threads(1)
-    return tuple(path.read_bytes() for path in sorted(GOLDEN.glob(f"{name}*/file.trip")))
+    folders = [name, *(other for other, owner in SHARED.items() if owner == name)]
+    return tuple((GOLDEN / folder / "file.trip").read_bytes() for folder in folders)
