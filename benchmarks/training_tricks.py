@@ -24,7 +24,7 @@ from triptych.codecs.optim import Muon
 from triptych.codecs.soap import Soap
 from triptych.tools.recipes.image_patch import PatchTask
 
-CONFIG = PatchConfig(latents=192, side=48, width=128, context=96, encoder_blocks=3, decoder_blocks=3, render=24)
+CONFIG = PatchConfig(latents=192, side=48, width=128, context=96, render=24, lambdas=(0.0003, 0.08), points=8)
 WARMUP, FLOOR = 0.03, 0.02  # shares of the run and of the peak
 EMA = 0.995
 
@@ -110,7 +110,7 @@ TRICKS = {
     "SOAP 1e-3, basis turned every 50 steps": Trick(soap(1e-3, 50), cosine),
     "constant learning rate": Trick(adam(1e-3), level),
     "constant, linear to zero over the last third": Trick(adam(1e-3), cooled),
-    "AdamW 2e-3, linear to zero over the last third": Trick(adam(2e-3), cooled),
+    "AdamW 2e-3, falling over the last third": Trick(adam(2e-3), cooled),
     "last weights, not averaged ones": Trick(adam(1e-3), cosine, average=False),
     "random last layers in place of zero": Trick(adam(1e-3), cosine, prepare=random_last_layers),
     "random start in place of linear algebra": Trick(adam(1e-3), cosine, prepare=random_last_layers, linear=False),
