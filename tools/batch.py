@@ -36,7 +36,7 @@ class Pair:
 def run(arguments: argparse.Namespace, command: str) -> None:
     """Carry out a batch; raises SystemExit(1) where files failed."""
     source, target = _folders(arguments)
-    options, failures, todo, kept = _options(arguments), {}, [], 0
+    options, failures, todo, kept = _options(arguments, command), {}, [], 0
     with Manifest(target) as manifest:
         for pair in _pairs(source, target, command):
             name, before = pair.source.as_posix(), manifest.records.get(pair.source.as_posix())
@@ -102,12 +102,14 @@ def _folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
     return source, target
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+def _options(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
     """What decides the content of outputs: the arguments, and the weights that ship or the file with others."""
     from ..weights import entries
 
     found = {name: value for name, value in vars(arguments).items() if name not in PLACES}
-    if found["weights"] is None:
+    if found["weights"] is None and command == "decode":
+        pass  # each file names its own
+    elif found["weights"] is None:
         found["weights"] = sorted(entry.digest[:16] for entry in entries() if entry.default)
     elif not found["weights"].is_file():
         raise UsageError(f"{found['weights']}: no such file")
