@@ -135,7 +135,7 @@ def test_broken_packets_are_refused():
 
 def test_what_the_documentation_shows_runs():
     text = (Path(__file__).parents[1] / "docs" / "audio.md").read_text()
-    tokens, streaming = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    tokens, streaming = re.findall(r"```py(?:thon)?\n(.*?)```", text, re.DOTALL)
     names: dict = {}
     exec(compile(tokens, "audio.md", "exec"), names)
     assert names["tokens"].shape == (1, 17, 51) and names["samples"].shape == (1, 16000)
