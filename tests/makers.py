@@ -25,18 +25,21 @@ from triptych.entropy import Tables, gaussian
 from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_side
 from triptych.tools.recipes.patch_start import start_net
 
-TINY_PATCH = PatchConfig(
-    latents=48,
-    side=12,
-    signed=3,
-    width=16,
-    context=16,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    render=8,
-    lambdas=(0.0003, 0.08),
-    points=8,
-)
+# Sizes of both codecs of 16x16 patches.
+TINY = {
+    "latents": 48,
+    "side": 12,
+    "signed": 3,
+    "width": 16,
+    "context": 16,
+    "encoder_blocks": 1,
+    "decoder_blocks": 1,
+    "render": 8,
+    "lambdas": (0.0003, 0.08),
+    "points": 8,
+}
+TINY_PATCH = PatchConfig(**TINY)
+TINY_SLICES = SlicesConfig(**TINY, slices=(8, 16, 24), features=8, hidden=16, row_hidden=8)
 TINY_MDCT_RVQ = MdctRvqConfig(
     dim=24,
     books=4,
@@ -47,22 +50,6 @@ TINY_MDCT_RVQ = MdctRvqConfig(
     decoder_blocks=2,
     classes=3,
     contexts=2,
-)
-TINY_SLICES = SlicesConfig(
-    latents=48,
-    side=12,
-    signed=3,
-    width=16,
-    context=16,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    render=8,
-    slices=(8, 16, 24),
-    features=8,
-    hidden=16,
-    row_hidden=8,
-    lambdas=(0.0003, 0.08),
-    points=8,
 )
 
 

@@ -117,17 +117,22 @@ class PatchCodec(Codec):
 
     # Pixels to symbols and back
 
+    def transformed(self, picture: Picture, index: int) -> tuple[Tensor, Tensor, Tensor, np.ndarray | None]:
+        """Padded pixels minus 127.5, scaled latents and whole-numbered z of a picture at a rate index, and its alpha."""
+        colour, alpha = split(picture)
+        pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
+        with fast_layers():
+            y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), torch.tensor([index / STEPS]))
+            z = self.net.hyper(y).float().round().clamp(-SIDE_BOUND, SIDE_BOUND)
+        return pixels, y, z, alpha
+
     @torch.no_grad()
     def analyse(self, picture: Picture, index: int, effort: int = 0, seed: int = 0) -> Symbols:
         """Quantise a picture at a rate index; `effort` chooses symbols that cost less for what they show."""
-        colour, alpha = split(picture)
-        pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
-        point = torch.tensor([index / STEPS])
+        pixels, y, z, alpha = self.transformed(picture, index)
         with fast_layers():
-            y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
-            z = self.net.hyper(y).float().round().clamp(-SIDE_BOUND, SIDE_BOUND)
             first, features = self.net.means.start(z)
-        side = z[0].numpy().astype(np.int32)
+        point, side = torch.tensor([index / STEPS]), z[0].numpy().astype(np.int32)
         rows = torch.from_numpy(self.rows(side, index).astype(np.int64))[None]
         start = refine.Start(point, rows, (rows >= SKIP).float(), first, features.float())
         if effort >= min(refine.STEPS):

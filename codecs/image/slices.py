@@ -15,7 +15,7 @@ from torch import Tensor
 from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
 from ...entropy.network import Network
 from .. import compact
-from ..blocks import gaussian_bits, pad_to
+from ..blocks import gaussian_bits
 from ..freezing import freeze
 from ..precision import fast_layers
 from ..signals import Picture
@@ -23,7 +23,6 @@ from . import refine
 from .alpha import traverse_alpha
 from .patch import SKIP, STEPS, PatchCodec, under
 from .patch_net import NO_MARGIN, PATCH, Margin, weight_of
-from .planes import split
 from .residuals import completed
 from .side import BOUND as SIDE_BOUND
 from .side import Near, traverse_side
@@ -113,12 +112,7 @@ class SlicesCodec(PatchCodec):
     @torch.no_grad()
     def analyse(self, picture: Picture, index: int, effort: int = 0, seed: int = 0) -> Symbols:
         """Quantise a picture at a rate index; `effort` chooses symbols that cost less for what they show."""
-        colour, alpha = split(picture)
-        pixels = pad_to(torch.from_numpy(colour).permute(2, 0, 1)[None].float() - 127.5, 2 * PATCH)
-        point = torch.tensor([index / STEPS])
-        with fast_layers():
-            y = self.net.latents(pixels.contiguous(memory_format=torch.channels_last), point)
-            z = self.net.hyper(y).float().round().clamp(-SIDE_BOUND, SIDE_BOUND)
+        pixels, y, z, alpha = self.transformed(picture, index)
         if effort >= min(refine.STEPS):
             y = self._annealed(pixels, y, z, index, effort, torch.Generator().manual_seed(seed))
         symbols = self._quantised(y, z, index, refine.ROUNDING <= effort < min(refine.STEPS))[0]
