@@ -1,5 +1,6 @@
 """Small codecs and media that the tests make themselves."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.bitstream import Reader, Writer
+from triptych.bitstream import Reader, SymbolMismatch, TripError, Writer
 from triptych.codecs.audio.counting import freeze
 from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
 from triptych.codecs.audio.mdct_rvq_net import MdctRvqConfig
 from triptych.codecs.audio.start import start
-from triptych.codecs.base import Options
+from triptych.codecs.base import Codec, Options
 from triptych.codecs.image.circuit import CircuitCodec
 from triptych.codecs.image.circuit_net import CircuitConfig, em_step
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
@@ -21,6 +22,7 @@ from triptych.codecs.image.patch import SIDE_BOUND, PatchCodec
 from triptych.codecs.image.patch_net import PatchConfig
 from triptych.codecs.image.slices import SlicesCodec
 from triptych.codecs.image.slices_net import SlicesConfig
+from triptych.codecs.signals import Picture
 from triptych.entropy import Tables, gaussian
 from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_side
 from triptych.tools.recipes.patch_start import start_net
@@ -62,6 +64,30 @@ def photo(height: int, width: int, planes: int = 3, seed: int = 0) -> np.ndarray
     return pixels.clip(0, 255).astype(np.uint8)
 
 
+def started(codec: PatchCodec, seed: int, spread: Callable[[str], float]) -> torch.Tensor:
+    """Start a codec of patches from made pictures, which are returned, and disturb parameters that are zero."""
+    crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
+    start_net(codec.net, crops, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        for name, parameter in codec.net.named_parameters():
+            if not parameter.any() and name != "head.bias":
+                parameter.normal_(0, spread(name))
+    return crops
+
+
+def refuses_garbage(codec: Codec, picture: Picture, flips: int) -> None:
+    """A wrong check and flipped bits of a picture of one unit end in the errors of this package."""
+    _, track, (unit,) = round_trip(codec, picture, Options())
+    with pytest.raises(SymbolMismatch, match="other symbols"):
+        codec.decode(track, [replace(unit, check=unit.check ^ 1)])
+    rng = np.random.default_rng(0)
+    for _ in range(flips):
+        data = bytearray(unit.streams[0])
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        with pytest.raises(TripError):
+            codec.decode(track, [replace(unit, streams=(bytes(data),))])
+
+
 def tiny_patch(seed: int = 0, near: bool = False) -> PatchCodec:
     """A tiny image/patch codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act.
 
@@ -69,12 +95,8 @@ def tiny_patch(seed: int = 0, near: bool = False) -> PatchCodec:
     """
     torch.manual_seed(seed)
     codec = PatchCodec(TINY_PATCH)
-    crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
-    start_net(codec.net, crops, torch.Generator().manual_seed(seed))
+    crops = started(codec, seed, lambda name: 0.002)
     with torch.no_grad():
-        for name, parameter in codec.net.named_parameters():
-            if not parameter.any() and name != "head.bias":
-                parameter.normal_(0, 0.002)
         values = torch.arange(-SIDE_BOUND, SIDE_BOUND + 1)
         counts = (1e6 * torch.exp(-values.abs() / 4)).long() + 1
     side_counts = counts.expand(TINY_PATCH.points * TINY_PATCH.side, -1).numpy()
@@ -89,12 +111,9 @@ def tiny_slices(config: SlicesConfig = TINY_SLICES, seed: int = 0) -> SlicesCode
     """A tiny image/slices codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act."""
     torch.manual_seed(seed)
     codec = SlicesCodec(config)
-    crops = torch.from_numpy(np.stack([photo(64, 64, seed=i) for i in range(48)])).permute(0, 3, 1, 2)
-    start_net(codec.net, crops, torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        for name, parameter in codec.net.named_parameters():
-            if not parameter.any() and name != "head.bias":
-                parameter.normal_(0, 0.05 if name.startswith("row") else 0.01 if name.startswith("contexts") else 0.002)
+    started(
+        codec, seed, lambda name: 0.05 if name.startswith("row") else 0.01 if name.startswith("contexts") else 0.002
+    )
     values = np.arange(-SIDE_BOUND, SIDE_BOUND + 1)
     counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
     inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...bitstream import AudioMedia
+from ...bitstream import AudioMedia, Unit, Weights
 from ...bitstream.errors import Malformed, OverLimit
 
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000  # Hz, what resampling is asked to bridge
@@ -74,3 +74,11 @@ class Layout:
         """Samples at the sound's own rate that a unit yields."""
         ends = [min(self.total, self.made(n) * self.hop * self.own_rate // self.rate) for n in (unit - 1, unit)]
         return (self.total if unit == self.units - 1 else ends[1]) - ends[0]
+
+    def expect(self, unit: int, item: Weights | Unit) -> None:
+        """Check that an item can be a unit of the sound; raises Malformed."""
+        last = unit >= self.units - 1
+        if unit >= self.units or not isinstance(item, Unit) or len(item.streams) != 1 or item.last != last:
+            raise Malformed(f"a sound of this length is {self.units} units with one stream each")
+        if item.outputs != self.outputs(unit):
+            raise Malformed(f"unit {unit} must yield {self.outputs(unit)} samples, not {item.outputs}")

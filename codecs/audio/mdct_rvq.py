@@ -148,11 +148,7 @@ class MdctRvqCodec(Codec):
         reach, channels, unit = layout.reach, track.media.channels, -1
         window, start, parts = _nothing(channels, books), 0, []  # frames at hand and the number of the first of them
         for unit, item in enumerate(items):
-            last = unit >= layout.units - 1
-            if unit >= layout.units or not isinstance(item, Unit) or len(item.streams) != 1 or item.last != last:
-                raise Malformed(f"a sound of this length is {layout.units} units with one stream each")
-            if item.outputs != layout.outputs(unit):
-                raise Malformed(f"unit {unit} must yield {layout.outputs(unit)} samples, not {item.outputs}")
+            layout.expect(unit, item)
             coder = Decoder(item.streams[0])
             shape = (channels, layout.coded(unit) - layout.coded(unit - 1))
             window = window.then(traverse(coder, self.tables, shape, books, sparing))

@@ -237,11 +237,7 @@ class WaveformCodec(Codec):
         """The codes of each unit, checked."""
         unit = -1
         for unit, item in enumerate(items):
-            last = unit >= layout.units - 1
-            if unit >= layout.units or not isinstance(item, Unit) or len(item.streams) != 1 or item.last != last:
-                raise Malformed(f"a sound of this length is {layout.units} units with one stream each")
-            if item.outputs != layout.outputs(unit):
-                raise Malformed(f"unit {unit} must yield {layout.outputs(unit)} samples, not {item.outputs}")
+            layout.expect(unit, item)
             coder = Decoder(item.streams[0])
             shape = (track.media.channels, layout.coded(unit) - layout.coded(unit - 1))
             codes = traverse(coder, self.tables, shape, self.net.quantiser.books)
