@@ -2,11 +2,15 @@
 
 `python fuzz/mutate.py [--seconds 60] [--seed 0] [--targets container,image-patch]`: files are the same for equal seeds. What
 goes wrong is kept below runs/fuzz, with its traceback; exit status 1 then. `--replay FILE --targets NAME` tries a file again.
+`--count 1000000` goes on until so many files were tried, as many for each target, and keeps a record in runs/fuzz/rounds.jsonl,
+with which `--resume` goes on after an interruption.
 """
 
 import argparse
 import faulthandler
 import hashlib
+import json
+import math
 import random
 import resource
 import sys
@@ -24,6 +28,7 @@ from triptych.tools import machine
 SECONDS = 5.0  # of processor time that one file may take
 STUCK, GUARDED = 300, 64  # seconds that so many files may take, before the process shows where it is, and ends
 SLACK = 48  # MiB by which allocators may overshoot
+ROUND = 500  # files for each target before the next one has its turn
 
 
 def mutated(rng: random.Random, target: Target) -> bytes:
@@ -70,9 +75,11 @@ def keep(folder: Path, name: str, data: bytes, wrong: str) -> None:
     stem.with_suffix(".txt").write_text(wrong)
 
 
-def attack(name: str, target: Target, seconds: float, seed: int, folder: Path, most: int) -> tuple[int, int]:
-    """Attack one target for some time; numbers of files that were tried and that did harm."""
-    rng, seen, harmful, kinds = random.Random(f"{seed} {name}"), Counter(), 0, set()
+def attack(
+    name: str, target: Target, seconds: float, seed: int | str, folder: Path, most: int
+) -> tuple[Counter[str], int]:
+    """Attack one target for some time: what came of its files, all different, and how many did harm."""
+    rng, seen, harmful, kinds, met = random.Random(f"{seed} {name}"), Counter(), 0, set(), set(target.seeds)
     for data in target.seeds:  # what is loaded once does not count as the memory of a file
         tried(target, data)
     machine.reset_peak()
@@ -81,6 +88,9 @@ def attack(name: str, target: Target, seconds: float, seed: int, folder: Path, m
         if seen.total() % GUARDED == 0:
             faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         data = mutated(rng, target)
+        if data in met:
+            continue
+        met.add(data)
         (folder / "last.bin").write_bytes(data)  # in case the process itself dies
         result, wrong = tried(target, data)
         seen[result] += 1
@@ -95,14 +105,53 @@ def attack(name: str, target: Target, seconds: float, seed: int, folder: Path, m
                 kinds.add(kind)
                 keep(folder, name, data, wrong)
     faulthandler.cancel_dump_traceback_later()
-    print(f"{name:22} {seen.total():8} files, {harmful} harmful; {dict(seen.most_common(6))}", flush=True)
-    return seen.total(), harmful
+    return seen, harmful
+
+
+def summary(rows: list[dict]) -> tuple[int, int]:
+    """Print what became of each target, and the sum; numbers of files that were tried and that did harm."""
+    for name in dict.fromkeys(row["target"] for row in rows):
+        mine = [row for row in rows if row["target"] == name]
+        results = sum((Counter(row["results"]) for row in mine), Counter())
+        harmful, took = sum(row["harmful"] for row in mine), sum(row["seconds"] for row in mine)
+        total = results.total()
+        rate = f"{total / max(took, 1e-3):.0f} per second of processor time"
+        print(f"{name:22} {total:8} files, {harmful} harmful; {rate}; {dict(results.most_common(6))}", flush=True)
+    total, harmful = sum(sum(row["results"].values()) for row in rows), sum(row["harmful"] for row in rows)
+    print(f"{total} mutated files, {harmful} harmful")
+    return total, harmful
+
+
+def attack_all(found: dict[str, Target], arguments: argparse.Namespace) -> list[dict]:
+    """Attack the targets in rounds, or once each for its share of the time: a row for every round of every target."""
+    log, rows = arguments.keep / "rounds.jsonl", []
+    if arguments.resume and log.exists():
+        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        rows = [row for row in rows if row["seed"] == arguments.seed and row["target"] in found]
+    done = {(row["target"], row["round"]) for row in rows}
+    each = math.ceil(arguments.count / len(found)) if arguments.count else arguments.most
+    seconds = math.inf if arguments.count else arguments.seconds / len(found)
+    size = ROUND if arguments.count else arguments.most
+    for turn in range(math.ceil(each / size)):
+        for name, target in found.items():
+            if (name, turn) in done:
+                continue
+            start, seed = time.process_time(), f"{arguments.seed}.{turn}" if arguments.count else arguments.seed
+            results, harmful = attack(name, target, seconds, seed, arguments.keep, min(size, each - turn * size))
+            row = {"seed": arguments.seed, "round": turn, "target": name, "harmful": harmful, "results": dict(results)}
+            rows.append(row | {"seconds": round(time.process_time() - start, 3)})
+            if arguments.count:
+                with open(log, "a") as out:
+                    out.write(json.dumps(rows[-1]) + "\n")
+    return rows
 
 
 def main() -> int:
     """Attack all targets in turn, each for its share of the time; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="altogether; default: 60")
+    parser.add_argument("--count", type=int, metavar="FILES", help="altogether, instead of --seconds")
+    parser.add_argument("--resume", action="store_true", help="go on with --count where it was interrupted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most", type=int, default=sys.maxsize, help="files for each target at most")
     parser.add_argument("--targets", type=lambda text: text.split(","), help="default: all")
@@ -116,11 +165,7 @@ def main() -> int:
         print("\n".join(f"{result}\n{wrong}" for result, wrong in results))
         return any(wrong for _, wrong in results)
     arguments.keep.mkdir(parents=True, exist_ok=True)
-    share, total, harmful = arguments.seconds / len(found), 0, 0
-    for name, target in found.items():
-        count, bad = attack(name, target, share, arguments.seed, arguments.keep, arguments.most)
-        total, harmful = total + count, harmful + bad
-    print(f"{total} mutated files, {harmful} harmful")
+    _, harmful = summary(attack_all(found, arguments))
     return harmful > 0
 
 
