@@ -15,8 +15,10 @@ from torch import Tensor
 from ...bitstream import ImageMedia, Track, Unit, Weights, varint
 from ...bitstream.errors import Damaged, Malformed
 from ...entropy import Coder, Decoder, Encoder, IntegerLinear, Tables, gaussian
+from ...entropy.network import Network
 from ..base import LEAST_TILE, Codec, Options, verify
 from ..blocks import pad_to
+from ..compact import large, pack, rows_of, unpack
 from ..parallel import in_order, workers
 from ..precision import fast_layers
 from ..signals import Crop, Picture
@@ -43,7 +45,7 @@ from .tiles import CELL, Box, Grid, Symbols, code_number, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
-TRAINING_ONLY = ("net.head.", "net.side_")  # what `freeze` turns into integers
+PRECISE = ("net.analysis.transform.", "net.synthesis.transform.", "net.synthesis.render.")  # 8 bits show at high rates
 TILE = 32  # cells per side of a tile unless the user asks for others
 LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings
 WHOLE = 1 << 22  # pixels of the largest picture that is coded as one unit
@@ -58,6 +60,7 @@ class PatchCodec(Codec):
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = PatchConfig
     Net: ClassVar[type] = PatchNet
+    training_only: ClassVar[tuple[str, ...]] = ("net.head.", "net.side_")  # what `freeze` turns into integers
 
     def __init__(self, config: PatchConfig | None = None) -> None:
         super().__init__()
@@ -68,6 +71,7 @@ class PatchCodec(Codec):
         self.side_near: Near | None = None
         self.learned: Tables | None = None
         self.residual_tables = gaussian()
+        self.stored: dict[str, int] = {}  # matrices that are stored as int8
 
     @property
     def halos(self) -> tuple[int, int]:
@@ -77,16 +81,14 @@ class PatchCodec(Codec):
     # Integers
 
     def freeze(self, side_counts: np.ndarray, near: Near | None = None, seen: np.ndarray | None = None) -> None:
-        """Make the integer parts from the trained float ones; weights are rounded to half precision first.
+        """Make the integer parts from the trained float ones; weights are rounded first as they are stored.
 
         Args:
             side_counts: how often each z was seen, int [points * side, 2 * 127 + 1].
             near: what the neighbours of a z tell about it.
             seen: how often each residual was coded with each row, as `residuals.learned` takes it.
         """
-        with torch.no_grad():
-            for parameter in self.net.parameters():
-                parameter.copy_(parameter.half().float())
+        self._round({name: rows for name, rows in large(self._floats()).items() if not name.startswith(PRECISE)})
         head = self.net.head
         self.head = IntegerLinear.freeze(head.weight.numpy(force=True), head.bias.numpy(force=True), SIDE_BOUND, 0, 63)
         self.side_tables, self.side_near = Tables.from_counts(side_counts, first=-SIDE_BOUND), near
@@ -304,20 +306,37 @@ class PatchCodec(Codec):
 
     # Weights
 
+    def _floats(self) -> dict[str, Tensor]:
+        state = self.net.state_dict(prefix="net.")
+        return {name: value for name, value in state.items() if not name.startswith(self.training_only)}
+
+    def _load(self, floats: dict[str, Tensor]) -> None:
+        own = self.net.state_dict(prefix="net.")
+        kept = {name: own[name] if name.startswith(self.training_only) else floats[name] for name in own}
+        self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
+
+    def _round(self, stored: dict[str, int]) -> None:
+        """Round the float weights as they will be stored: the matrices `stored` as int8, others in half precision."""
+        self.stored = stored
+        self._load(unpack(pack(self._floats(), stored)))
+
+    def _integers(self) -> dict[str, IntegerLinear | Tables | Near | Network | None]:
+        """The integer parts by the prefix of their names."""
+        return {"head.": self.head, "tables.": self.side_tables, "near.": self.side_near, "residuals.": self.learned}
+
     def export_state(self) -> dict[str, Tensor]:
-        """All tensors as they are stored: floats in half precision, integer parts under `head.` and `tables.`."""
-        state = {name: value.half() for name, value in self.net.state_dict(prefix="net.").items()}
-        state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
-        parts = {"head.": self.head, "tables.": self.side_tables, "near.": self.side_near, "residuals.": self.learned}
-        for prefix, part in ((name, part.state()) for name, part in parts.items() if part is not None):
-            state |= {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in part.items()}
+        """All tensors as they are stored: see `compact` for floats; integer parts have names of their own."""
+        state = pack(self._floats(), self.stored)
+        for prefix, part in self._integers().items():
+            values = part.state() if part is not None else {}
+            state |= {prefix + name: torch.from_numpy(np.array(value)) for name, value in values.items()}
         return state
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`."""
-        own = self.net.state_dict(prefix="net.")
-        kept = {name: own[name] if name.startswith(TRAINING_ONLY) else state[name].float() for name in own}
-        self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
+        floats = {name: value for name, value in state.items() if name.startswith("net.")}
+        self.stored = rows_of(floats)
+        self._load(unpack(floats))
         part = {name: value.numpy() for name, value in state.items()}
         self.head = IntegerLinear.from_state(under("head.", part))
         self.side_tables = Tables.from_state(under("tables.", part))

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...entropy import Coder, IntegerLinear, Model, Tables, gaussian
+from ...entropy import Coder, IntegerLinear, Model, Tables
 from ...entropy.network import Network
-from .. import compact
 from ..blocks import gaussian_bits
 from ..freezing import freeze
 from ..precision import fast_layers
@@ -29,7 +28,6 @@ from .side import Near, traverse_side
 from .slices_net import FINE, MOST_ROW, SCORE_BOUND, RowInputs, SlicesConfig, SlicesNet
 from .tiles import Symbols
 
-TRAINING_ONLY = ("net.head.", "net.side_", "net.row_networks.")  # what `freeze` turns into integers
 MOST_CORRECTION = FINE * MOST_ROW
 LEAST = 1024  # elements of a matrix that is stored in 8 bits
 REFRESH = 30  # steps of annealing after which rows are found again
@@ -42,12 +40,11 @@ class SlicesCodec(PatchCodec):
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = SlicesConfig
     Net: ClassVar[type] = SlicesNet
+    training_only: ClassVar[tuple[str, ...]] = ("net.head.", "net.side_", "net.row_networks.")
 
     def __init__(self, config: SlicesConfig | None = None) -> None:
         super().__init__(config)
         self.row_networks: list[Network] = []
-        self.learned: Tables | None = None
-        self.residual_tables: Tables = gaussian()
         self.score_table: Tensor = self.net.score_table
 
     @property
@@ -79,7 +76,8 @@ class SlicesCodec(PatchCodec):
             )
             for network, inputs in zip(net.row_networks, calibration, strict=True)
         ]
-        self._load(compact.unpack(self._floats()))
+        floats = self._floats()
+        self._round({name: 1 for name, value in floats.items() if value.dim() > 1 and value.numel() >= LEAST})
 
     def _rows_of(self, place: int, state: RowInputs) -> np.ndarray:
         """Table rows of all latents in the slice of a step, uint8 [own, h, w]: integers only."""
@@ -161,38 +159,18 @@ class SlicesCodec(PatchCodec):
 
     # Weights
 
-    def _floats(self) -> dict[str, Tensor]:
-        state = self.net.state_dict(prefix="net.")
-        state = {name: value for name, value in state.items() if not name.startswith(TRAINING_ONLY)}
-        large = {name: 1 for name, value in state.items() if value.dim() > 1 and value.numel() >= LEAST}
-        return compact.pack(state, large)
-
-    def _load(self, floats: dict[str, Tensor]) -> None:
-        own = self.net.state_dict(prefix="net.")
-        kept = {name: own[name] if name.startswith(TRAINING_ONLY) else floats[name] for name in own}
-        self.net.load_state_dict({name.removeprefix("net."): value for name, value in kept.items()})
+    def _integers(self) -> dict[str, IntegerLinear | Tables | Near | Network | None]:
+        return super()._integers() | {f"rows.{place}.": network for place, network in enumerate(self.row_networks)}
 
     def export_state(self) -> dict[str, Tensor]:
-        """All tensors as they are stored: large matrices in 8 bits, integer parts under other names than `net.`."""
-        state = self._floats() | {"scores": self.score_table}
-        parts = [("head.", self.head), ("tables.", self.side_tables), ("residuals.", self.learned)]
-        parts += [("near.", self.side_near)] if self.side_near else []
-        parts += [(f"rows.{place}.", network) for place, network in enumerate(self.row_networks)]
-        for prefix, part in parts:
-            state |= {prefix + name: torch.from_numpy(np.array(value)) for name, value in part.state().items()}
-        return state
+        """All tensors as they are stored; scores as well, since those of another machine might round differently."""
+        return super().export_state() | {"scores": self.score_table}
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`."""
-        self._load(compact.unpack({name: value for name, value in state.items() if name.startswith("net.")}))
-        part = {name: value.numpy() for name, value in state.items()}
-        self.head = IntegerLinear.from_state(under("head.", part))
-        self.side_tables = Tables.from_state(under("tables.", part))
-        near = under("near.", part)
-        self.side_near = Near.from_state(near) if near else None
-        self.learned = Tables.from_state(under("residuals.", part))
-        self.residual_tables = completed(self.learned)
+        super().import_state(state)
         self.score_table = state["scores"]
+        part = {name: value.numpy() for name, value in state.items() if name.startswith("rows.")}
         self.row_networks = [Network.from_state(under(f"rows.{n}.", part)) for n in range(len(self.net.steps))]
 
 
