@@ -2,15 +2,15 @@
 
 `python fuzz/mutate.py [--seconds 60] [--seed 0] [--targets container,image-patch]`: files are the same for equal seeds. What
 goes wrong is kept below runs/fuzz, with its traceback; exit status 1 then. `--replay FILE --targets NAME` tries a file again.
-`--count 1000000` goes on until so many files were tried, as many for each target, and keeps a record in runs/fuzz/rounds.jsonl,
-with which `--resume` goes on after an interruption.
+`--count 1000000` goes on until so many files were tried, in rounds that give every target as much processor time, and keeps a
+record in runs/fuzz/rounds.jsonl, with which `--resume` goes on after an interruption.
 """
 
 import argparse
 import faulthandler
 import hashlib
+import itertools
 import json
-import math
 import random
 import resource
 import sys
@@ -28,7 +28,7 @@ from triptych.tools import machine
 SECONDS = 5.0  # of processor time that one file may take
 STUCK, GUARDED = 300, 64  # seconds that so many files may take, before the process shows where it is, and ends
 SLACK = 48  # MiB by which allocators may overshoot
-ROUND = 500  # files for each target before the next one has its turn
+ROUND = 2.0  # seconds of processor time for each target before the next one has its turn
 
 
 def mutated(rng: random.Random, target: Target) -> bytes:
@@ -76,21 +76,24 @@ def keep(folder: Path, name: str, data: bytes, wrong: str) -> None:
 
 
 def attack(
-    name: str, target: Target, seconds: float, seed: int | str, folder: Path, most: int
+    name: str, target: Target, seconds: float, seed: int | str, folder: Path, most: int, met: set[int]
 ) -> tuple[Counter[str], int]:
-    """Attack one target for some time: what came of its files, all different, and how many did harm."""
-    rng, seen, harmful, kinds, met = random.Random(f"{seed} {name}"), Counter(), 0, set(), set(target.seeds)
+    """Attack one target for some processor time: what came of its files, and how many did harm.
+
+    met: hashes of files that were tried before; no file is tried twice.
+    """
+    rng, seen, harmful, kinds = random.Random(f"{seed} {name}"), Counter(), 0, set()
     for data in target.seeds:  # what is loaded once does not count as the memory of a file
         tried(target, data)
     machine.reset_peak()
-    base, allowed, end = highest(), target.memory / machine.MIB + SLACK, time.monotonic() + seconds
-    while time.monotonic() < end and seen.total() < most:
+    base, allowed, end = highest(), target.memory / machine.MIB + SLACK, time.process_time() + seconds
+    while time.process_time() < end and seen.total() < most:
         if seen.total() % GUARDED == 0:
             faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
         data = mutated(rng, target)
-        if data in met:
+        if hash(data) in met:
             continue
-        met.add(data)
+        met.add(hash(data))
         (folder / "last.bin").write_bytes(data)  # in case the process itself dies
         result, wrong = tried(target, data)
         seen[result] += 1
@@ -122,34 +125,45 @@ def summary(rows: list[dict]) -> tuple[int, int]:
     return total, harmful
 
 
-def attack_all(found: dict[str, Target], arguments: argparse.Namespace) -> list[dict]:
-    """Attack the targets in rounds, or once each for its share of the time: a row for every round of every target."""
-    log, rows = arguments.keep / "rounds.jsonl", []
-    if arguments.resume and log.exists():
+def attack_in_rounds(found: dict[str, Target], count: int, seed: int, folder: Path, resume: bool) -> list[dict]:
+    """Attack the targets in turn until so many files were tried: a row for every turn, those of earlier calls included."""
+    log, rows = folder / "rounds.jsonl", []
+    if resume and log.exists():
         rows = [json.loads(line) for line in log.read_text().splitlines()]
-        rows = [row for row in rows if row["seed"] == arguments.seed and row["target"] in found]
-    done = {(row["target"], row["round"]) for row in rows}
-    each = math.ceil(arguments.count / len(found)) if arguments.count else arguments.most
-    seconds = math.inf if arguments.count else arguments.seconds / len(found)
-    size = ROUND if arguments.count else arguments.most
-    for turn in range(math.ceil(each / size)):
-        for name, target in found.items():
-            if (name, turn) in done:
-                continue
-            start, seed = time.process_time(), f"{arguments.seed}.{turn}" if arguments.count else arguments.seed
-            results, harmful = attack(name, target, seconds, seed, arguments.keep, min(size, each - turn * size))
-            row = {"seed": arguments.seed, "round": turn, "target": name, "harmful": harmful, "results": dict(results)}
-            rows.append(row | {"seconds": round(time.process_time() - start, 3)})
-            if arguments.count:
-                with open(log, "a") as out:
-                    out.write(json.dumps(rows[-1]) + "\n")
+        rows = [row for row in rows if row["seed"] == seed and row["target"] in found]
+    met = {name: set() for name in found}
+    done, total = {(row["target"], row["round"]) for row in rows}, sum(sum(row["results"].values()) for row in rows)
+    for turn, name in ((turn, name) for turn in itertools.count() for name in found):
+        if total >= count:
+            return rows
+        if (name, turn) in done:
+            continue
+        start = time.process_time()
+        results, harmful = attack(name, found[name], ROUND, f"{seed}.{turn}", folder, count - total, met[name])
+        took = round(time.process_time() - start, 3)
+        row = {"seed": seed, "round": turn, "target": name, "harmful": harmful, "results": dict(results)}
+        rows.append(row | {"seconds": took})
+        total += results.total()
+        with open(log, "a") as out:
+            out.write(json.dumps(rows[-1]) + "\n")
+    return rows
+
+
+def attack_once(found: dict[str, Target], seconds: float, seed: int, folder: Path, most: int) -> list[dict]:
+    """Attack every target for its share of the time: a row for each."""
+    rows = []
+    for name, target in found.items():
+        start = time.process_time()
+        results, harmful = attack(name, target, seconds / len(found), seed, folder, most, set())
+        took = time.process_time() - start
+        rows.append({"target": name, "harmful": harmful, "results": dict(results), "seconds": took})
     return rows
 
 
 def main() -> int:
     """Attack all targets in turn, each for its share of the time; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="altogether; default: 60")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of processor time, altogether; default: 60")
     parser.add_argument("--count", type=int, metavar="FILES", help="altogether, instead of --seconds")
     parser.add_argument("--resume", action="store_true", help="go on with --count where it was interrupted")
     parser.add_argument("--seed", type=int, default=0)
@@ -165,7 +179,11 @@ def main() -> int:
         print("\n".join(f"{result}\n{wrong}" for result, wrong in results))
         return any(wrong for _, wrong in results)
     arguments.keep.mkdir(parents=True, exist_ok=True)
-    _, harmful = summary(attack_all(found, arguments))
+    if arguments.count:
+        rows = attack_in_rounds(found, arguments.count, arguments.seed, arguments.keep, arguments.resume)
+    else:
+        rows = attack_once(found, arguments.seconds, arguments.seed, arguments.keep, arguments.most)
+    _, harmful = summary(rows)
     return harmful > 0
 
 

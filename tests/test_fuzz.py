@@ -34,9 +34,22 @@ def test_harm_would_be_noticed(tmp_path, capsys):
     def greedy(data: bytes) -> None:
         b"x" * (100 << 20)
 
-    assert mutate.attack("a", mutate.Target(careless, (b"seed",), 1 << 20, "text"), 5, 0, tmp_path, 40)[1] > 0
+    assert mutate.attack("a", mutate.Target(careless, (b"seed",), 1 << 20, "text"), 5, 0, tmp_path, 40, set())[1] > 0
     assert "IndexError" in next(tmp_path.glob("a-*.txt")).read_text()
-    assert mutate.attack("b", mutate.Target(greedy, (b"seed",), 1 << 20, "text"), 5, 0, tmp_path, 2)[1] > 0
+    assert mutate.attack("b", mutate.Target(greedy, (b"seed",), 1 << 20, "text"), 5, 0, tmp_path, 2, set())[1] > 0
+
+
+def test_rounds_go_on_where_they_were_interrupted(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(mutate, "ROUND", 0.005)
+    found = {name: mutate.Target(tried.append, (b"seed of some length",), 1 << 20, "text") for name in "ab"}
+    before = mutate.attack_in_rounds(found, 300, 3, tmp_path, False)
+    rows = mutate.attack_in_rounds(found, 900, 3, tmp_path, True)
+    assert rows[: len(before)] == before and mutate.summary(rows) == (900, 0)
+    assert len({(row["target"], row["round"]) for row in rows}) == len(rows) and {"a", "b"} == {
+        row["target"] for row in rows
+    }
+    assert len(tried) == 900 + len(rows)  # every turn begins with the seed
 
 
 def test_mutations_are_the_same_for_equal_seeds_and_whole_files_for_a_reader():
