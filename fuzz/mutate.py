@@ -19,6 +19,7 @@ import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 from mutations import mutate_bytes, mutate_chunks, mutate_items, mutate_text
 from targets import OURS, Target, targets
@@ -75,6 +76,17 @@ def keep(folder: Path, name: str, data: bytes, wrong: str) -> None:
     stem.with_suffix(".txt").write_text(wrong)
 
 
+def fresh(rng: random.Random, target: Target, met: set[int], last: BinaryIO) -> bytes:
+    """A mutated file whose hash is not in `met`; it is kept as `last` in case the process itself dies of it."""
+    while hash(data := mutated(rng, target)) in met:
+        pass
+    met.add(hash(data))
+    last.seek(0)
+    last.truncate()
+    last.write(data)
+    return data
+
+
 def attack(
     name: str, target: Target, seconds: float, seed: int | str, folder: Path, most: int, met: set[int]
 ) -> tuple[Counter[str], int]:
@@ -87,26 +99,23 @@ def attack(
         tried(target, data)
     machine.reset_peak()
     base, allowed, end = highest(), target.memory / machine.MIB + SLACK, time.process_time() + seconds
-    while time.process_time() < end and seen.total() < most:
-        if seen.total() % GUARDED == 0:
-            faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
-        data = mutated(rng, target)
-        if hash(data) in met:
-            continue
-        met.add(hash(data))
-        (folder / "last.bin").write_bytes(data)  # in case the process itself dies
-        result, wrong = tried(target, data)
-        seen[result] += 1
-        if (grown := highest() - base) > allowed:
-            wrong += f"took {grown:.0f} MiB more, {allowed:.0f} are allowed\n"
-            machine.reset_peak()
-            base = highest()
-        if wrong:
-            harmful += 1
-            kind = wrong.splitlines()[-1][:60] + str([line for line in wrong.splitlines() if "line" in line][-1:])
-            if kind not in kinds:
-                kinds.add(kind)
-                keep(folder, name, data, wrong)
+    with open(folder / "last.bin", "wb", buffering=0) as last:
+        while time.process_time() < end and seen.total() < most:
+            if seen.total() % GUARDED == 0:
+                faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__)
+            data = fresh(rng, target, met, last)
+            result, wrong = tried(target, data)
+            seen[result] += 1
+            if (grown := highest() - base) > allowed:
+                wrong += f"took {grown:.0f} MiB more, {allowed:.0f} are allowed\n"
+                machine.reset_peak()
+                base = highest()
+            if wrong:
+                harmful += 1
+                kind = wrong.splitlines()[-1][:60] + str([line for line in wrong.splitlines() if "line" in line][-1:])
+                if kind not in kinds:
+                    kinds.add(kind)
+                    keep(folder, name, data, wrong)
     faulthandler.cancel_dump_traceback_later()
     return seen, harmful
 

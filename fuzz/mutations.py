@@ -1,6 +1,7 @@
 """Mutations of files: of bytes, of chunks whose checksums are made right again, of items, and of the text of a registry."""
 
 import random
+import re
 import zlib
 from dataclasses import replace
 from io import BytesIO
@@ -137,7 +138,7 @@ WORDS = ("0", "-1", "1", "2", "7", "1e9", "4096", "65536", "1099511627776", "nul
 
 def mutate_text(rng: random.Random, data: bytes) -> bytes:
     """Put other values where a text (JSON, TOML, the head of a weights file) has numbers or words; or change bytes."""
-    places = [at for at in range(len(data)) if data[at : at + 1] in b":=,[" and data[at : at + 1]]
+    places = [match.start() for match in re.finditer(rb"[:=,\[]", data)]
     if not places or rng.random() < 0.4:
         return mutate_bytes(rng, data)
     at = rng.choice(places) + 1
