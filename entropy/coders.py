@@ -106,7 +106,7 @@ class Coder:
         length = None if value is None else np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
         length = self._group(length, EXCESS_CLASSES, 0, len(where)).astype(np.int64)
         if length.max() > 33:
-            raise Malformed("a coded stream holds a number beyond 32 bits")
+            raise Damaged("a coded stream holds a number beyond 32 bits")
         numbers = np.int64(1) << length
         for bits in np.unique(length).tolist():
             chosen = np.flatnonzero(length == bits)
@@ -116,7 +116,7 @@ class Coder:
         excess = numbers - 1
         symbols = np.where(excess & 1, low - 1 - (excess >> 1), high + (excess >> 1))
         if symbols.min() < LOWEST or symbols.max() > HIGHEST:
-            raise Malformed("a coded stream holds a number beyond 32 bits")
+            raise Damaged("a coded stream holds a number beyond 32 bits")
         if not known:
             ordered[where] = symbols
 

@@ -128,7 +128,7 @@ def test_encode_refuses_in_one_sentence(capsys, arguments, cause):
     (["cut.trip"], "cut.trip: "),
     (["damaged.trip"], "damaged.trip: "),
     (["other.trip"], "other.trip: the weights 3132333435363738 of image/patch are not here"),
-    (["mismatch.trip"], "mismatch.trip: the file is intact, but this computer derived other symbols"),
+    (["mismatch.trip"], "mismatch.trip: the file is intact and has the right weights, but this computer derived"),
     (["good.trip", "a.wav"], "a.wav: is the name of a sound, but good.trip holds a picture"),
     (["good.trip", "a.xyz"], "a.xyz: unknown output extension for a picture: choose from .png"),
     (["good.trip", "none/a.png"], "the folder"),

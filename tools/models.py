@@ -77,6 +77,17 @@ def save(codec: Codec, path: Path) -> None:
     weights.save(path, codec.id, codec.profile, config_of(codec), tensors)
 
 
+def _registered(entry: weights.Entry) -> Codec:
+    """The codec of installed weights; raises WrongModel where their file is not what was installed."""
+    codec = from_file(entry.path)
+    if codec.identity.hex() != entry.digest:
+        raise WrongModel(
+            f"the weights file {entry.path} was changed after it was installed: it holds {codec.identity[:8].hex()}, "
+            f"not {entry.digest[:16]}; install Triptych again"
+        )
+    return codec
+
+
 @lru_cache(maxsize=4)
 def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
     """The codec of this name with its default weights, or with those of a weights file.
@@ -97,7 +108,7 @@ def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
         return codec
     entry = weights.find(name)
     if entry is not None:
-        return from_file(entry.path)
+        return _registered(entry)
     if family_of(name) is not None:
         return outside.load(name, level)
     if recipe := getattr(cls, "recipe", ""):
@@ -114,7 +125,7 @@ def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
 @lru_cache(maxsize=4)
 def _installed(name: str, digest: bytes) -> Codec | None:
     entry = weights.find(name, digest)
-    return None if entry is None else from_file(entry.path)
+    return None if entry is None else _registered(entry)
 
 
 def _found(track: Track) -> Codec | None:
@@ -137,9 +148,9 @@ def load_for(track: Track, path: Path | None = None) -> Codec:
         return load(track.codec)
     codec = load(track.codec, path) if path is not None else _found(track)
     if codec is None or codec.identity[:8] != track.digest:
+        there = "which are not installed" if path is None else f"{path} holds {codec.identity[:8].hex()}"
         raise WrongModel(
-            f"the file needs weights {track.digest.hex()} of {track.codec}, which are not installed; "
-            "give their weights file with --weights"
+            f"the file needs weights {track.digest.hex()} of {track.codec}, {there}; give their weights file with --weights"
         )
     return codec
 

@@ -11,7 +11,7 @@ from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import DEFAULTS, codec_class, kind_of
 from ..codecs.signals import Clip, Crop, Picture, Signal, Sound
-from . import models, parts
+from . import causes, models, parts
 from .errors import UsageError
 
 KINDS = {Picture: "image", Sound: "audio", Clip: "video"}
@@ -74,9 +74,11 @@ def decode(
     order = _order(reader.tracks)
     codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
     if crop is not None or salvage is not None:
-        return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
+        with causes.named(reader.tracks):
+            return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
     if frames is not None:
-        return parts.stretch(reader, codecs, frames, partial(_fits, memory=memory))
+        with causes.named(reader.tracks):
+            return parts.stretch(reader, codecs, frames, partial(_fits, memory=memory))
     for track, codec in zip(reader.tracks, codecs, strict=True):
         _fits(codec.memory(track), memory)
     items: list[list[Weights | Unit]] = [[] for _ in codecs]
@@ -85,7 +87,8 @@ def decode(
     signals = []
     for done, number in enumerate(order):
         progress(done / len(order), f"decoding track {number} ({reader.tracks[number].codec})")
-        signals.append(codecs[number].decode(reader.tracks[number], items[number]))
+        with causes.named(reader.tracks[number : number + 1]):
+            signals.append(codecs[number].decode(reader.tracks[number], items[number]))
     progress(1.0, "decoded")
     return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
 
