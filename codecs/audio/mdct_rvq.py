@@ -15,19 +15,21 @@ from torch import Tensor
 
 from ...bitstream import AudioMedia, Track, Unit, Weights
 from ...bitstream.errors import Malformed, OverLimit
-from ...entropy import Decoder, Encoder
+from ...entropy import Coder, Decoder, Encoder
 from ..base import Codec, Options, verify
 from ..compact import from_bytes, large, pack, rows_of, to_bytes, unpack
 from ..signals import Sound
 from .allocate import allocate
+from .context import CodeContext, context_of, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .resample import clean, resample
-from .symbols import CodeTables, Symbols, traverse
+from .symbols import PLANES, CodeTables, Symbols, traverse
 
 PER_UNIT = 500  # blocks a unit, 10 s
 WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
-PARAMETERS = struct.Struct("<BBH")  # codebooks, sparing, blocks a unit
+PARAMETERS = struct.Struct("<BBH")  # codebooks, modes, blocks a unit
+SPARING, CONTEXT = 1, 4  # modes: numbers of codebooks vary; codes have probabilities from their context
 FREQUENCIES = "tables.codes.frequencies"
 TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
 
@@ -53,6 +55,7 @@ class MdctRvqCodec(Codec):
         self.config = config or MdctRvqConfig()
         self.net = MdctRvqNet(self.config)
         self.tables: CodeTables | None = None
+        self.context: CodeContext | None = None
         self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
     # Samples to symbols and back
@@ -118,24 +121,26 @@ class MdctRvqCodec(Codec):
             raise OverLimit(f"the sample rate {signal.rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         channels, total = signal.samples.shape
         plan = Plan(1 + options.quality / 100 * (self.config.books - 1), 1 << min(options.effort, WIDEST))
-        sparing = self._sparing(plan.books)
+        sparing, context = self._sparing(plan.books), self.context is not None and options.effort > 0
         outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        parameters = PARAMETERS.pack(self.config.books if sparing else round(plan.books), sparing, PER_UNIT)
+        parameters = PARAMETERS.pack(
+            self.config.books if sparing else round(plan.books), SPARING * sparing | CONTEXT * context, PER_UNIT
+        )
         return Track(self.id, self.profile, True, bytes(8), media, parameters), plan
 
     def encode_units(
         self, signal: Sound, track: Track, plan: Plan, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
         """Units of 10 s with one stream each."""
-        layout, books, sparing = self._layout(track)
+        layout, books, modes = self._layout(track)
         samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.samples)
         samples = torch.from_numpy(samples).to(self.net.weight.device)
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
             symbols = self.analyse(samples, plan, first, end)
             coder = Encoder()
-            traverse(coder, self.tables, symbols.levels.shape, books, sparing, symbols)
+            self._traverse(coder, symbols.levels.shape, books, modes, symbols)
             last = unit == layout.units - 1
             yield Unit(number, (coder.finish(),), layout.outputs(unit), last, check=coder.check)
             options.progress(
@@ -144,14 +149,14 @@ class MdctRvqCodec(Codec):
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Sound:
         """The sound of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
-        layout, books, sparing = self._layout(track)
+        layout, books, modes = self._layout(track)
         reach, channels, unit = layout.reach, track.media.channels, -1
         window, start, parts = _nothing(channels, books), 0, []  # frames at hand and the number of the first of them
         for unit, item in enumerate(items):
             layout.expect(unit, item)
             coder = Decoder(item.streams[0])
             shape = (channels, layout.coded(unit) - layout.coded(unit - 1))
-            window = window.then(traverse(coder, self.tables, shape, books, sparing))
+            window = window.then(self._traverse(coder, shape, books, modes))
             verify(item.check, coder.check)
             coder.finish()
             parts.append(self.synthesise(window, start, layout.made(unit - 1), layout.made(unit)))
@@ -171,15 +176,24 @@ class MdctRvqCodec(Codec):
         frames = min(layout.frames, layout.per_unit + 3 * layout.reach + 2)
         return track.media.channels * (12 * (layout.samples + layout.total) + frames * frame) + (64 << 20)
 
-    def _layout(self, track: Track) -> tuple[Layout, int, bool]:
-        """Layout, codebooks and whether frames may spare some, from a header; raises Malformed, OverLimit."""
+    def _traverse(
+        self, coder: Coder, shape: tuple[int, int], books: int, modes: int, symbols: Symbols | None = None
+    ) -> Symbols:
+        """Code a unit; see `traverse`."""
+        context = self.context if modes & CONTEXT else None
+        return traverse(coder, self.tables, shape, books, bool(modes & SPARING), symbols, context)
+
+    def _layout(self, track: Track) -> tuple[Layout, int, int]:
+        """Layout, codebooks and modes from a header; raises Malformed, OverLimit."""
         if len(track.parameters) != PARAMETERS.size or not isinstance(track.media, AudioMedia):
             raise Malformed(f"{self.id} has {PARAMETERS.size} bytes of parameters and is for sound")
-        books, sparing, per_unit = PARAMETERS.unpack(track.parameters)
-        if not 1 <= books <= self.config.books or sparing > 1 or not per_unit:
+        books, modes, per_unit = PARAMETERS.unpack(track.parameters)
+        if not 1 <= books <= self.config.books or not per_unit:
             raise Malformed(f"{self.id} has up to {self.config.books} codebooks and at least one block a unit")
+        if modes & ~(SPARING | CONTEXT) or (modes & CONTEXT and self.context is None):
+            raise Malformed(f"the weights at hand of {self.id} do not read files of mode {modes}")
         layout = Layout.of(track.media, self.config.rate, self.config.hop, per_unit, self.net.decoder.reach)
-        return layout, books, bool(sparing)
+        return layout, books, modes
 
     # Weights
 
@@ -197,7 +211,7 @@ class MdctRvqCodec(Codec):
             state[f"tables.{name}"] = torch.from_numpy(np.ascontiguousarray(value))
         if self.rows:
             state[FREQUENCIES] = to_bytes(state[FREQUENCIES])
-        return state
+        return state | context_tensors(self.context)
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`; raises KeyError, RuntimeError, ValueError for tensors of another model.
@@ -212,6 +226,7 @@ class MdctRvqCodec(Codec):
         if self.rows:
             tables[FREQUENCIES] = from_bytes(tables[FREQUENCIES])
         self.tables = CodeTables.from_state({name[7:]: value.numpy() for name, value in tables.items()})
+        self.context = context_of(state, self.net.quantiser.words(), PLANES)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the analysis."""

@@ -6,6 +6,9 @@ import numpy as np
 
 from ...bitstream.errors import Malformed
 from ...entropy import Coder, Tables
+from .context import CodeContext
+
+PLANES = 2  # of what a context is told besides the codes
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,19 @@ class CodeTables:
 
 
 def traverse(
-    coder: Coder, tables: CodeTables, shape: tuple[int, int], books: int, sparing: bool, symbols: Symbols | None = None
+    coder: Coder,
+    tables: CodeTables,
+    shape: tuple[int, int],
+    books: int,
+    sparing: bool,
+    symbols: Symbols | None = None,
+    context: CodeContext | None = None,
 ) -> Symbols:
     """Code the symbols of one unit.
 
-    shape: channels and frames; books: codebooks at most; sparing: frames may use fewer of them, and the stream says so.
-    Raises Malformed when a decoder meets levels or counts that no encoder writes.
+    shape: channels and frames; books: codebooks at most; sparing: frames may use fewer of them, and the stream says so;
+    context: gives the probabilities of the codes, in place of tables. Raises Malformed when a decoder meets levels or counts that
+    no encoder writes.
     """
     levels = _running(coder, tables.levels, shape, None if symbols is None else symbols.levels)
     if levels.size and not 0 <= levels.min() <= levels.max() < len(tables.class_of_level):
@@ -90,10 +100,19 @@ def traverse(
             raise Malformed("a number of codebooks leaves its range")
     used = used * (levels > 0)
     codes = np.zeros((books, *shape), dtype=np.int32)
+    if context is not None:
+        found = context.code(coder, used, aside(levels, used), None if symbols is None else symbols.codes)
+        codes[: len(found)] = found
+        return Symbols(levels, used, codes)
     for book in range(books):
         rows = np.where(used > book, tables.rows(book, levels, codes[0]), 0)
         codes[book] = coder.code(None if symbols is None else symbols.codes[book], tables.codes.at(rows, skip=1))
     return Symbols(levels, used, codes)
+
+
+def aside(levels: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """What a context is told of each frame: its level in steps of 24 dB and a sixteenth of its codebooks, [PLANES, ...]."""
+    return np.stack((levels * 4, used * 4))
 
 
 def _running(coder: Coder, tables: Tables, shape: tuple[int, int], values: np.ndarray | None) -> np.ndarray:

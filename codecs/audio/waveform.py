@@ -22,11 +22,13 @@ from ..compact import large, pack, rows_of, unpack
 from ..quantisers import Grouped, Quantised, Residual
 from ..signals import Sound
 from .codes import Codes, traverse
+from .context import CodeContext, context_of, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .resample import clean, resample
 from .streaming import StreamDecoder, StreamEncoder
 
-PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded (0: static tables), frames a unit
+PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded, frames a unit
+TABLES, CONTEXT = 0, 1  # ways of coding: static tables, probabilities from the context of a code
 TRAINING_ONLY = (".counts", ".sums")  # ends of the names of what only a training needs
 SILENT = 1e-3  # root mean square of a frame
 RESOLUTION = 256  # of counts, of which every code has one more than was seen
@@ -124,6 +126,7 @@ class WaveformCodec(Codec):
         self.net = WaveformNet(self.parts(self.config))
         sizes = self.net.quantiser.sizes
         self.tables = Tables.from_counts(np.ones((len(sizes), sizes[0]), np.int64))
+        self.context: CodeContext | None = None
         self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
     @staticmethod
@@ -197,17 +200,18 @@ class WaveformCodec(Codec):
             1 if c.causal else max(1, -(-2 * c.context // c.per_unit))
         )  # units that hold the context before a unit
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=preroll, total=total)
-        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, 0, c.per_unit)), books
+        coding = CONTEXT if self.context is not None and options.effort > 0 else TABLES
+        return Track(self.id, self.profile, True, bytes(8), media, PARAMETERS.pack(books, coding, c.per_unit)), books
 
     def encode_units(
         self, signal: Sound, track: Track, plan: int, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
         """Units of some seconds with one stream each."""
-        layout, _ = self._layout(track)
+        (layout, _), context = self._layout(track), self._context(track)
         samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.blocks * self.config.hop)
         for unit, codes in enumerate(self._units(torch.from_numpy(samples).to(self.device), layout, plan)):
             coder = Encoder()
-            traverse(coder, self.tables, codes.shape[1:], self.net.quantiser.books, codes)
+            traverse(coder, self.tables, codes.shape[1:], self.net.quantiser.books, codes, context)
             last = unit == layout.units - 1
             yield Unit(number, (coder.finish(),), layout.outputs(unit), last, check=coder.check)
             options.progress(
@@ -240,7 +244,7 @@ class WaveformCodec(Codec):
             layout.expect(unit, item)
             coder = Decoder(item.streams[0])
             shape = (track.media.channels, layout.coded(unit) - layout.coded(unit - 1))
-            codes = traverse(coder, self.tables, shape, self.net.quantiser.books)
+            codes = traverse(coder, self.tables, shape, self.net.quantiser.books, context=self._context(track))
             verify(item.check, coder.check)
             coder.finish()
             if len(codes) > books:
@@ -283,12 +287,16 @@ class WaveformCodec(Codec):
         if len(track.parameters) != PARAMETERS.size or not isinstance(track.media, AudioMedia):
             raise Malformed(f"{self.id} has {PARAMETERS.size} bytes of parameters and is for sound")
         books, coding, per_unit = PARAMETERS.unpack(track.parameters)
-        if coding:
-            raise Malformed(f"{self.id} codes its codes with static tables, not in way {coding}")
+        if coding != TABLES and (coding != CONTEXT or self.context is None):
+            raise Malformed(f"{self.id} codes with static tables, or by context where weights can, not in way {coding}")
         if not 1 <= books <= self.net.quantiser.books or not per_unit:
             raise Malformed(f"{self.id} has up to {self.net.quantiser.books} codebooks and at least one frame a unit")
         c = self.config
         return Layout.of(track.media, c.rate, c.hop, per_unit, 0 if c.causal else c.context, tail=0), books
+
+    def _context(self, track: Track) -> CodeContext | None:
+        """The context that the codes of a track have, from a header that is in order."""
+        return self.context if PARAMETERS.unpack(track.parameters)[1] == CONTEXT else None
 
     # Weights
 
@@ -310,7 +318,7 @@ class WaveformCodec(Codec):
     def export_state(self) -> dict[str, Tensor]:
         """All tensors as they are stored, see codecs/compact.py; integer tables under `tables.`."""
         tables = {f"tables.{name}": torch.from_numpy(value.copy()) for name, value in self.tables.state().items()}
-        return pack(self._kept(), self.rows) | tables
+        return pack(self._kept(), self.rows) | tables | context_tensors(self.context)
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`; raises KeyError, RuntimeError, ValueError for tensors of another model."""
@@ -320,6 +328,7 @@ class WaveformCodec(Codec):
         self.tables = Tables.from_state(
             {name[7:]: v.numpy() for name, v in state.items() if name.startswith("tables.")}
         )
+        self.context = context_of(state, self.net.quantiser.words(), 0)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the encoder."""

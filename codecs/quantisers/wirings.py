@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .base import Quantised, usage
 
@@ -89,6 +90,11 @@ class Residual(nn.Module):
             total = total + self._seen(layer.decode(row), book) * (used > book).unsqueeze(1)
         return total
 
+    def words(self) -> Tensor:
+        """What each entry adds to a vector, float [books, size, dim]; the codebooks are of one size."""
+        entries = torch.arange(self.layers[0].size)
+        return torch.stack([self._seen(layer.decode(entries), book) for book, layer in enumerate(self.layers)])
+
     @torch.no_grad()
     def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
         """Start every codebook that can be fitted on the residuals of float [n, dim]; see `RunningMeans.fit`."""
@@ -159,6 +165,16 @@ class Grouped(nn.Module):
             group.decode(codes[number::count], self._used(used, number)) for number, group in enumerate(self.groups)
         ]
         return torch.cat(parts, 1)
+
+    def words(self) -> Tensor:
+        """As `Residual.words`."""
+        parts, places = [group.words() for group in self.groups], [group.dim for group in self.groups]
+        found = [
+            functional.pad(part[layer], (sum(places[:number]), sum(places[number + 1 :])))
+            for layer in range(len(parts[0]))
+            for number, part in enumerate(parts)
+        ]
+        return torch.stack(found)
 
     def fit(self, vectors: Tensor, rounds: int, per_step: int, generator: torch.Generator) -> None:
         """Start every group, see `Residual.fit`."""
