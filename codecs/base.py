@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,19 @@ from .signals import Crop, Signal
 
 def silent(fraction: float, text: str) -> None:
     """The progress callback of those who do not want to know."""
+
+
+class Keeper(Protocol):
+    """A place that outlives an encoder: what it saves there, an interrupted encoding finds again."""
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """What was saved under a name; None where nothing was."""
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Keep tensors under a name in place of what was there."""
+
+    def within(self, name: str) -> "Keeper":
+        """A place of its own inside this one."""
 
 
 LEAST_TILE = 64  # pixels a side
@@ -33,6 +46,8 @@ class Options:
         tile: side of the tiles of a picture in pixels, at least 64, rounded up as the codec needs; None lets the codec
             decide. Tiles decode without each other.
         aim: a measure and a value that a codec which names the measure in `aims` comes to by itself.
+        group: frames of a film that share a fitted network; None lets the codec decide.
+        keep: where a codec that fits keeps its state from time to time; None for nowhere.
     """
 
     quality: float = 50.0
@@ -42,12 +57,16 @@ class Options:
     seed: int = 0
     tile: int | None = None
     aim: tuple[str, float] | None = None
+    group: int | None = None
+    keep: Keeper | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
             raise ValueError(f"quality must lie between 0 and 100, not {self.quality:g}")
         if not 0 <= self.effort <= 10:
             raise ValueError(f"effort must lie between 0 and 10, not {self.effort}")
+        if self.group is not None and self.group < 1:
+            raise ValueError(f"a group has at least one frame, not {self.group}")
         if self.tile is not None and self.tile < LEAST_TILE:
             raise ValueError(f"tiles have at least {LEAST_TILE} pixels a side, not {self.tile}")
 

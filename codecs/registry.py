@@ -18,7 +18,13 @@ CODECS: Mapping[str, str] = {
     "audio/hifi-codec": "audio.hifi_codec:HifiCodec",
     "audio/language-codec": "audio.language_codec:LanguageCodec",
     "audio/wavtokenizer": "audio.wavtokenizer:WavTokenizer",
-    "video/hnerv": "video.hnerv:HnervCodec",
+    "video/hnerv": "video.systems:HnervCodec",
+    "video/nerv": "video.systems:NervIndexCodec",
+    "video/e-nerv": "video.systems:ENervCodec",
+    "video/nerv-plus-plus": "video.systems:NervPlusPlusCodec",
+    "video/boosting-nerv": "video.systems:BoostingNervCodec",
+    "video/boosting-e-nerv": "video.systems:BoostingENervCodec",
+    "video/boosting-hnerv": "video.systems:BoostingHnervCodec",
 }
 DEFAULTS: Mapping[str, str] = {"image": "image/patch", "audio": "audio/mdct-rvq", "video": "video/hnerv"}
 

@@ -21,7 +21,7 @@ from triptych import weights
 from triptych.codecs.base import Codec, Options
 from triptych.codecs.precision import full_precision
 from triptych.codecs.signals import Clip, Picture, Signal, Sound
-from triptych.codecs.video.hnerv import HnervCodec
+from triptych.codecs.video.systems import HnervCodec
 from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"

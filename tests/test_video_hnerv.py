@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.bitstream import ImageMedia, Reader, SampleFormat, Track, Unit, VideoMedia, Weights, Writer
-from triptych.bitstream.errors import Malformed, OverLimit, SymbolMismatch, TripError
+from triptych.bitstream.errors import Malformed, SymbolMismatch, TripError
 from triptych.codecs.base import Options
 from triptych.codecs.signals import Clip
-from triptych.codecs.video import hnerv
-from triptych.codecs.video.hnerv import HnervCodec, HnervConfig
+from triptych.codecs.video import codec as hnerv
+from triptych.codecs.video.codec import NervConfig
 from triptych.codecs.video.layout import parse
-from triptych.codecs.video.plan import plan_for, values_for
+from triptych.codecs.video.nerv import System
+from triptych.codecs.video.plan import Wish, plan_for, values_for
 from triptych.codecs.video.scale import enlarge, reduce
+from triptych.codecs.video.systems import HnervCodec
 
 
 def moving(time: int, height: int, width: int) -> Clip:
@@ -35,7 +37,7 @@ def moving(time: int, height: int, width: int) -> Clip:
     return Clip(np.array(planes).transpose(0, 2, 3, 1).clip(0, 255).astype(np.uint8), Fraction(25))
 
 
-def encoded(clip: Clip, options: Options, config: HnervConfig | None = None) -> bytes:
+def encoded(clip: Clip, options: Options, config: NervConfig | None = None) -> bytes:
     codec, out = HnervCodec(config), io.BytesIO()
     track, plan = codec.open(clip, options)
     writer = Writer(out, [track])
@@ -73,7 +75,7 @@ def test_a_fit_learns_the_clip(film: tuple[Clip, bytes]) -> None:
 @pytest.mark.parametrize("embedding", ["free", "encoder"])
 def test_any_size(shape: tuple[int, int, int], embedding: str) -> None:
     clip = moving(*shape)
-    found = HnervCodec().decode(*parts(encoded(clip, Options(effort=0), HnervConfig(embedding))))
+    found = HnervCodec().decode(*parts(encoded(clip, Options(effort=0), NervConfig(embedding))))
     assert found.frames.shape == clip.frames.shape and found.rate == 25
 
 
@@ -82,7 +84,7 @@ def test_every_rendering_keeps_the_exact_size(rendering: int, monkeypatch: pytes
     monkeypatch.setattr("triptych.codecs.video.plan._by_effort", lambda pixels, effort: rendering)
     clip = moving(4, 37, 51)
     data = encoded(clip, Options(effort=6))
-    assert parse(parts(data)[0].parameters, parts(data)[0].media).scale == (4, 2, 2, 1, 1)[rendering]
+    assert parse(parts(data)[0].parameters, parts(data)[0].media, System()).scale == (4, 2, 2, 1, 1)[rendering]
     assert decoded(data).shape == clip.frames.shape
     assert psnr(decoded(data), clip.frames) > psnr(clip.frames.mean(0), clip.frames) + 1
 
@@ -105,7 +107,7 @@ def test_symbols_come_back() -> None:
         for values in (steady, random.normal(0, scale, (1, 2, 1, 1)), random.normal(0, scale, (7, 3, 2, 5))):
             levels = np.rint(values).astype(np.int32)
             unit = hnerv.pack_unit(levels, 0, True)
-            coder = hnerv.Decoder(unit.streams[0])
+            coder = hnerv.SymbolDecoder(unit.streams[0])
             np.testing.assert_array_equal(hnerv.traverse(coder, levels.shape), levels)
             assert coder.check == unit.check
 
@@ -130,15 +132,17 @@ def test_quality_sets_the_size() -> None:
     assert sizes[0] < sizes[1] < sizes[2]
     values = [values_for(10**8, q) for q in range(0, 101, 10)]
     assert values == sorted(values)
-    plan = plan_for((132, 720, 1280), 16, False, Options(), 0.0).parameters.layout
+    plan = plan_for((132, 720, 1280), Wish(System()), Options(), 0.0).parameters.layout
     embeddings = 132 * plan.channels * plan.grid[0] * plan.grid[1]
     assert 0.8 < (plan.size() + embeddings) / values_for(132 * 720 * 1280, 50) < 1.2
 
 
-def test_clips_too_long_to_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hnerv, "MOST_HELD", 1000)
-    with pytest.raises(OverLimit, match="shorter"):
-        HnervCodec().open(moving(2, 16, 16), Options())
+def test_films_too_long_to_hold_come_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triptych.codecs.video.plan.MOST_HELD", 4 * 16 * 16 * 3)
+    clip = moving(10, 16, 16)
+    data = encoded(clip, Options(effort=1))
+    assert sum(isinstance(item, Weights) for item in parts(data)[1]) == 3
+    assert decoded(data).shape == clip.frames.shape
 
 
 def test_wrong_checks_raise_symbol_mismatch(film: tuple[Clip, bytes]) -> None:
@@ -152,7 +156,7 @@ def test_wrong_checks_raise_symbol_mismatch(film: tuple[Clip, bytes]) -> None:
 
 def test_a_difference_of_zero_keeps_the_network(film: tuple[Clip, bytes]) -> None:
     track, (weights, *units) = parts(film[1])
-    layout = parse(track.parameters, track.media).layout
+    layout = parse(track.parameters, track.media, System()).layout
     zeros = [np.zeros(shape, np.int32) for shape in [*layout.shapes(), (0,)]]
     groups, body, check = hnerv.encode_levels(zeros, [group.exponent for group in weights.groups])
     difference = Weights(0, True, groups, body, check)
@@ -205,7 +209,7 @@ def test_parameters_have_one_spelling(numbers: list[int], width: int, height: in
     media = VideoMedia(width, height, SampleFormat(), None, (25, 1), 16, 5)
     data = bytes(numbers) + rest
     try:
-        parameters = parse(data, media)
+        parameters = parse(data, media, System())
     except Malformed:
         return
     assert parameters.pack() == data
@@ -239,7 +243,7 @@ def test_an_interrupt_leaves_a_valid_file(twice):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("triptych.codecs.video.fit.REPORT_EVERY", 0.0)
+        patch.setattr("triptych.codecs.video.film.REPORT_EVERY", 0.0)
         data = encoded(clip, Options(seconds=60, progress=progress))
     assert any("interrupted" in text for text in texts)
     assert decoded(data).shape == clip.frames.shape

@@ -77,7 +77,7 @@ def stretch(reader: Reader, codecs: Sequence[Codec], span: tuple[int, int], fits
     (begin, entries), (_, last) = index.plan(video, first), index.plan(video, end - 1)
     between = (n for n in range(max(entries), max(last) + 1) if index[n].track == video)
     needed = sorted({*entries, *between})
-    frames = codecs[video].frames(track, (reader.read(index[number]) for number in needed))
+    frames = codecs[video].frames(track, (reader.read(index[number]) for number in needed), begin)
     pixels = np.stack(list(islice(frames, first - begin, end - begin)))
     clip = Clip(pixels, Fraction(*track.media.rate))
     if AudioMedia not in numbers:

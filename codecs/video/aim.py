@@ -22,29 +22,35 @@ DEAR = 0.03  # a share of the bits missed counts as much as steps that are half 
 
 
 class Aim:
-    """Moves the weight of the rate towards the bits that a recipe aims at, once rounding has begun.
+    """Moves the weight of the rate towards the bits or the error that a recipe aims at, once rounding has begun.
 
     Args:
-        bits: what the coded network is to come to; None leaves the weight as it is.
+        bits: what the coded network is to come to; error: the mean squared error to come to, where no bits are aimed at.
+            None for both leaves the weight as it is.
         size: bytes that a fitted network is coded with.
 
     Attributes:
         truth: coded bits in parts of the estimated ones.
     """
 
-    def __init__(self, bits: float | None, size: Callable[["Fitted"], int] | None) -> None:
-        self.bits, self.size, self.truth = bits, size, 1.0
+    def __init__(self, bits: float | None, error: float | None, size: Callable[["Fitted"], int] | None) -> None:
+        self.bits, self.error, self.size, self.truth = bits, error, size, 1.0
         self.reached, self.moved, self.looked = 0.0, 0.0, -1.0
 
     def factor(self, work: "Fit", fraction: float) -> float:
         """What the weight is to be multiplied with at a fraction of the schedule."""
         passed, self.reached = fraction - self.reached, fraction
-        if not work.quantised or work.settled or self.bits is None:
+        if not work.quantised or (self.bits is None and self.error is None):
             return 1.0
-        if fraction - self.looked >= LOOK:
-            self.looked = fraction
-            self._look(work)
-        excess = math.log(work.bits() * self.truth / self.bits)
+        if self.bits is None:
+            excess = -math.log(max(work.error, 1e-9) / self.error)
+        elif work.settled and not work.warm:
+            return 1.0
+        else:
+            if fraction - self.looked >= LOOK:
+                self.looked = fraction
+                self._look(work)
+            excess = math.log(work.bits() * self.truth / self.bits)
         move = max(-math.log(MOST), min(math.log(MOST), 4 * PULL * passed * excess))
         limit = math.log(RANGE)
         move = max(-limit, min(limit, self.moved + move)) - self.moved

@@ -1,6 +1,5 @@
-"""Fitting an HNeRV decoder to one clip: Muon and free embeddings, then learned quantiser steps and a rate term."""
+"""Fitting a decoder to a group of frames: Muon and free embeddings, then learned quantiser steps and a rate term."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...entropy.weights import dequantise
 from ..optim import Muon, RowAdam, cosine
 from . import start
 from .aim import Aim
+from .encoder import Encoder
+from .layout import Parameters
 from .levels import Quantised
-from .nerv import Encoder, Layout, initial, render
+from .losses import LOSSES
+from .nerv import decoder, initial
 
-REPORT_EVERY = 0.25  # seconds
 HURRY = 0.1  # of the time so far, for what is left of the schedule after an interrupt
 
 
@@ -29,7 +31,8 @@ class Recipe:
     quantise, settle: shares of the schedule at which rounding begins and steps stop at powers of two.
     spread: standard deviation of the first embeddings. lr of Muon, of Adam for biases and head, per visit of an embedding.
     fast: convolutions in bfloat16; encoder: ConvNeXt instead of free embeddings until rounding begins.
-    bits: what the coded network should come to; None leaves it to `rate`.
+    bits: what the coded network should come to; error: the mean squared error to come to; None leaves both to `rate`.
+    loss: what is minimised, a name in `LOSSES`. warm: factor of the learning rates of a group that goes on from another.
     """
 
     steps: int
@@ -48,13 +51,16 @@ class Recipe:
     fast: bool = False
     encoder: bool = False
     bits: float | None = None
+    error: float | None = None
+    loss: str = "squared"
+    warm: float = 0.3
 
 
 @dataclass(frozen=True)
 class Fitted:
     """A quantised network: value = level * 2**exponent.
 
-    levels: int32 arrays in the canonical order of `Layout.shapes`, then embeddings int32 [T, channels, gh, gw];
+    levels: int32 arrays in the canonical order of `Layout.shapes`; embeddings int32 [T, channels, gh, gw];
     exponents: one for each of them; steps: how many were done; error: mean squared error at the end, pixels 0..1.
     """
 
@@ -65,41 +71,75 @@ class Fitted:
     error: float
 
 
+@dataclass(frozen=True)
+class Before:
+    """The group that another one goes on from: its frames, uint8 [T, H, W, 3], and its network."""
+
+    frames: np.ndarray
+    fitted: Fitted
+
+
 class Fit:
     """One fit, advanced step by step.
 
-    frames: uint8 [T, H, W, 3] at the network's resolution, H and W at most what `layout` renders.
+    frames: uint8 [T, H, W, 3] at the network's resolution, H and W at most what `parameters` renders; the first has number
+    `first`. before: a group to go on from: the steps of its weights stay and differences to them are what costs bits.
     size: bytes that a fitted network is coded with; without it the recipe's `bits` are not aimed at.
     """
 
     def __init__(
-        self, frames: np.ndarray, layout: Layout, recipe: Recipe, size: Callable[[Fitted], int] | None = None
+        self,
+        frames: np.ndarray,
+        parameters: Parameters,
+        recipe: Recipe,
+        size: Callable[[Fitted], int] | None = None,
+        first: int = 0,
+        before: Before | None = None,
     ) -> None:
-        self.layout, self.recipe = layout, recipe
-        self.rate = recipe.rate
-        self.aim = Aim(None if size is None else recipe.bits, size)
-        self.frames = torch.from_numpy(frames)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
-        tensors = initial(layout, self.generator)
-        self.table = start.embeddings(self.frames, layout, recipe.spread)
-        self.table += 0.02 * torch.randn(self.table.shape, generator=self.generator)
-        total = layout.size() + self.table.numel()
-        self.weights = Quantised(tensors, total)
-        self.codes = Quantised([self.table], total, per_channel=True)
-        self.leaves = [t.clone(memory_format=layout_of(t.dim())).requires_grad_() for t in tensors]
+        self.layout, self.recipe, self.warm = parameters.layout, recipe, before is not None
+        self.rate, self.loss = recipe.rate, LOSSES[recipe.loss]
+        self.aim = Aim(recipe.bits if size else None, recipe.error, size)
+        self.frames, self.times = torch.from_numpy(frames), parameters.times(first, len(frames))
+        self.generator = torch.Generator().manual_seed(recipe.seed + first)
+        tensors = initial(self.layout, self.generator) if before is None else known(before.fitted)
+        self.table = self._embeddings(before)
+        total = self.layout.size() + self.table.numel()
+        self.weights = Quantised(tensors, total, centres=[t.clone() for t in tensors] if self.warm else None)
+        self.codes = Quantised([self.table] if self.table.numel() else [], total, per_channel=True)
+        self.network = decoder(self.layout, [t.clone(memory_format=layout_of(t.dim())) for t in tensors])
+        self.leaves = list(self.network.parameters())
         self.rows = RowAdam(self.table)
-        matrices = [t for t in tensors[:-2] if t.dim() > 1]
-        rest = [*(t for t in tensors[:-2] if t.dim() == 1), *tensors[-2:]]
+        self.movers = self._movers(self.network.main())
         steps = [self.weights.exponents, self.codes.exponents]
-        self.movers: list[tuple[torch.optim.Optimizer, float]] = [
-            (Muon(matrices, fast=recipe.fast), recipe.lr),
-            (torch.optim.Adam(rest, betas=(0.9, 0.99)), recipe.lr_rest),
-        ]
         self.stepper = torch.optim.Adam(steps, lr=recipe.lr_step, betas=(0.9, 0.99))
-        self.encoder = self._encoder() if recipe.encoder else None
-        self.quantised = self.settled = False
-        self.error, self.done = 0.0, 0
+        self.encoder = self._encoder() if recipe.encoder and self.table.numel() and not self.warm else None
+        self.quantised = self.settled = self.warm
+        if before is not None:
+            exponents = torch.tensor(before.fitted.exponents, dtype=torch.float32)
+            self.weights.exponents.copy_(exponents[:-1])
+            self.codes.exponents.copy_(exponents[-1:][: len(self.codes.tensors)])
+        self.error, self.smooth, self.done, self.fraction = 0.0, 0.0, 0, 0.0
         self.queue = torch.empty(0, dtype=torch.int64)
+
+    def _embeddings(self, before: Before | None) -> Tensor:
+        layout, spread = self.layout, self.recipe.spread
+        if not layout.channels:
+            return torch.zeros(len(self.frames), 0, *layout.grid)
+        if before is not None:
+            table = torch.from_numpy(dequantise(before.fitted.embeddings, before.fitted.exponents[-1]))
+            return start.follow(torch.from_numpy(before.frames), table, self.frames, layout)
+        table = start.embeddings(self.frames, layout, spread)
+        return table + 0.02 * torch.randn(table.shape, generator=self.generator)
+
+    def _movers(self, main: set[int]) -> list[tuple[torch.optim.Optimizer, float]]:
+        recipe, tensors = self.recipe, self.weights.tensors
+        factor = recipe.warm if self.warm else 1.0
+        matrices = [tensor for index, tensor in enumerate(tensors) if index in main]
+        rest = [tensor for index, tensor in enumerate(tensors) if index not in main]
+        return [
+            (Muon(matrices, fast=recipe.fast), recipe.lr * factor),
+            (torch.optim.Adam(rest, betas=(0.9, 0.99)), recipe.lr_rest * factor),
+        ]
 
     def _encoder(self) -> Encoder:
         with torch.random.fork_rng(devices=[]):
@@ -114,15 +154,18 @@ class Fit:
         rows = self.next_rows()
         target = self.target(rows)
         codes = self.load(rows, target)
+        self.fraction = min(fraction, 1.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.fast):
-            frames = render(self.layout, self.leaves, codes)
-        error = (frames[:, :, : target.shape[2], : target.shape[3]].float() - target).square().mean()
-        value = float(error.detach())
-        self.error += (value - self.error) * max(0.02, 1 / (self.done + 1))
-        # Divided by its running mean, the error's gradient is that of its logarithm: the rate's weight needs no scale.
-        (error / max(self.error, 1e-7)).backward()
-        self.update(rows, codes, cosine(min(1.0, fraction)))
+            frames = self.network(codes, self.times[rows])
+        frames = frames[:, :, : target.shape[2], : target.shape[3]].float()
+        loss, weight = self.loss(frames, target), max(0.02, 1 / (self.done + 1))
+        self.error += (float((frames.detach() - target).square().mean()) - self.error) * weight
+        self.smooth += (float(loss.detach()) - self.smooth) * weight
+        # Divided by its running mean, the loss has the gradient of its logarithm: the rate's weight needs no scale.
+        (loss / max(self.smooth, 1e-7)).backward()
+        self.update(rows, codes, cosine(self.fraction))
         self.done += 1
+        self.rate *= self.aim.factor(self, self.fraction)
 
     @torch.no_grad()
     def turn(self, fraction: float) -> None:
@@ -165,7 +208,8 @@ class Fit:
         if self.encoder is not None:
             self.movers[-1][0].zero_grad()
             return self.encoder(self.padded(target))
-        return (self.codes.rounded(0, rows) if self.quantised else self.table[rows]).requires_grad_()
+        rounded = self.quantised and self.codes.tensors
+        return (self.codes.rounded(0, rows) if rounded else self.table[rows]).requires_grad_()
 
     @torch.no_grad()
     def update(self, rows: Tensor, codes: Tensor, factor: float) -> None:
@@ -176,9 +220,9 @@ class Fit:
         for optimiser, lr in self.movers:
             optimiser.param_groups[0]["lr"] = lr * factor
             optimiser.step()
-        if self.encoder is None:
+        if self.encoder is None and self.codes.tensors:
             slope = self.codes.pull(0, codes.grad, rate, rows) if self.quantised else codes.grad
-            self.rows.step(rows, slope, self.recipe.lr_embedding * factor)
+            self.rows.step(rows, slope, self.recipe.lr_embedding * factor * (self.recipe.warm if self.warm else 1))
         if self.quantised and not self.settled:
             self.stepper.step()
 
@@ -195,53 +239,24 @@ class Fit:
             self.turn(1.0)
         for part in (self.weights, self.codes):
             part.exponents.round_()
-        exponents = [*self.weights.exponents.tolist(), *self.codes.exponents.tolist()]
+        exponents = [*self.weights.exponents.tolist(), *(self.codes.exponents.tolist() or [0])]
         levels = [self.weights.levels(index).numpy() for index in range(len(self.leaves))]
-        embeddings = self.codes.levels(0).numpy()
+        embeddings = (self.codes.levels(0) if self.codes.tensors else self.table.int()).numpy()
         if not final:
             self.weights.exponents.copy_(kept[0])
             self.codes.exponents.copy_(kept[1])
         return Fitted(levels, embeddings, [int(e) for e in exponents], self.done, self.error)
 
 
-def fit(
-    frames: np.ndarray,
-    layout: Layout,
-    recipe: Recipe,
-    progress: Callable[[float, str], None],
-    size: Callable[[Fitted], int],
-) -> Fitted:
-    """Fit a decoder to frames (uint8 [T, H, W, 3]).
-
-    An interrupt goes on to the end of the schedule, where weights are rounded, and hurries through it; a second one stops.
-    progress: told the fraction done, the PSNR and the size; size: bytes that a fitted network is coded with, asked for
-    now and then where the recipe aims at a size.
-    """
-    work, clock = Fit(frames, layout, recipe, size), Clock(recipe)
-    told, fraction = clock.began, 0.0
-    while fraction < 1:
-        try:
-            work.advance(fraction)
-            fraction = clock.fraction(work.done)
-            work.rate *= work.aim.factor(work, min(fraction, 1.0))
-            if time.monotonic() - told > REPORT_EVERY or fraction >= 1:
-                told = time.monotonic()
-                psnr = -10 * math.log10(max(work.error, 1e-10))
-                progress(min(fraction, 1.0), f"{psnr:.2f} dB, about {work.bits() / 8000:.0f} kB")
-        except KeyboardInterrupt:
-            if clock.hurried:
-                break
-            fraction = clock.hurry(fraction)
-            progress(fraction, "interrupted: rounding what there is; again to stop at once")
-    return work.result()
-
-
 class Clock:
-    """How much of a schedule is done, by steps or by time; in a hurry only its end is left, on a tenth of the time so far."""
+    """How much of a schedule is done, by steps or by time; in a hurry only its end is left, on a tenth of the time so far.
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe, self.began = recipe, time.monotonic()
-        self.hurried, self.start, self.seconds = False, 0.0, recipe.seconds
+    start: the fraction that was done before, in another run.
+    """
+
+    def __init__(self, recipe: Recipe, start: float = 0.0) -> None:
+        self.recipe, self.began, self.start = recipe, time.monotonic(), start
+        self.hurried, self.seconds = False, None if recipe.seconds is None else recipe.seconds * (1 - start)
 
     def fraction(self, done: int) -> float:
         """The fraction done, after so many steps."""
@@ -255,6 +270,12 @@ class Clock:
         self.seconds, self.began = HURRY * (now - self.began), now
         self.hurried, self.start = True, max(fraction, self.recipe.quantise)
         return self.start
+
+
+def known(fitted: Fitted) -> list[Tensor]:
+    """The tensors of a fitted network, in canonical order."""
+    pairs = zip(fitted.levels, fitted.exponents[:-1], strict=True)
+    return [torch.from_numpy(dequantise(levels, exponent)) for levels, exponent in pairs]
 
 
 def layout_of(dimensions: int) -> torch.memory_format:

@@ -12,18 +12,21 @@ class Quantised:
     """Tensors on grids of step 2**exponent; exponents are learned, then rounded and kept.
 
     tensors: leaf tensors that an optimiser moves; total: number of values by which rates are divided. A tensor with
-    `per_channel` has one scale for each entry of its second axis (embeddings), else one scale in all.
+    `per_channel` has one scale for each entry of its second axis (embeddings), else one scale in all. `centres`: what is
+    coded is the difference to them; None for zeros.
     """
 
-    def __init__(self, tensors: list[Tensor], total: int, per_channel: bool = False) -> None:
-        self.tensors, self.total, self.per_channel = tensors, total, per_channel
+    def __init__(
+        self, tensors: list[Tensor], total: int, per_channel: bool = False, centres: list[Tensor] | None = None
+    ) -> None:
+        self.tensors, self.total, self.per_channel, self.centres = tensors, total, per_channel, centres
         self.exponents = torch.zeros(len(tensors))
         self.slopes = self.exponents.grad = torch.zeros_like(self.exponents)
 
     def start(self, below: float = 3.0) -> None:
         """Set every step to 2**-below of the tensor's root mean square."""
-        rms = torch.stack([tensor.square().mean().sqrt() for tensor in self.tensors])
-        self.exponents.copy_(torch.log2(rms.clamp_min(1e-6)) - below)
+        for index, tensor in enumerate(self.tensors):
+            self.exponents[index] = torch.log2(tensor.square().mean().sqrt().clamp_min(1e-6)) - below
 
     def step(self, index: int) -> float:
         """Distance of neighbouring levels."""
@@ -38,9 +41,14 @@ class Quantised:
         step = self.step(index)
         return (self.tensors[index][rows] / step).round_().mul_(step)
 
+    def coded(self, index: int, rows: Tensor | slice = slice(None)) -> Tensor:
+        """What is coded of tensor `index`, or of some of its rows: its values or the difference to its centre."""
+        values = self.tensors[index][rows]
+        return values if self.centres is None else values - self.centres[index][rows]
+
     def power(self, index: int) -> Tensor:
         """Mean square of the levels plus that of the rounding error: a scalar, or [channels, 1, 1]."""
-        tensor = self.tensors[index]
+        tensor = self.coded(index)
         mean = tensor.square().mean((0, 2, 3))[:, None, None] if self.per_channel else tensor.square().mean()
         return mean / self.step(index) ** 2 + 1 / 12
 
@@ -58,7 +66,8 @@ class Quantised:
         slope -= share * tensor.numel() * float((1 - 1 / (12 * power)).mean())
         self.slopes[index] = slope
         visits = tensor.numel() / max(1, scaled.numel())
-        return gradient + scaled * (share * visits / (math.log(2) * step) / power)
+        coded = scaled if self.centres is None else self.coded(index, rows) / step
+        return gradient + coded * (share * visits / (math.log(2) * step) / power)
 
     def bits(self) -> float:
         """Estimated bits of all tensors."""

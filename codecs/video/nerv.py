@@ -1,17 +1,65 @@
-"""Decoder and encoder networks of the NeRV family: convolution, pixel shuffle and activation, stage after stage."""
+"""The configurable decoder of the NeRV family: a stem, up-sampling stages that may be conditioned on time, and a head."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from .parts import (
+    ACTIVATIONS,
+    HEADS,
+    Affine,
+    EmbeddingStem,
+    GridStem,
+    IndexStem,
+    SeparableUpBlock,
+    Temporal,
+    TimeCode,
+    UpBlock,
+    convolution,
+    enlarged,
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """What tells the published decoders of the family from each other; sizes stand in the Layout.
+
+    stem: "embedding" (one of the frame's own), "index" (its number) or "grid" (positions and its number);
+    hidden: layers of an "index" stem have one of `hidden` times the stem's channels between them, 0 none;
+    block: "plain", "factorised" (the first stage only, the rest plain) or "separable";
+    condition: "" for none, "norm" (normalise, then scale and shift by time, before a block), "temporal" (after it);
+    activation: of blocks and of the time code; kernels: of the stages, the last one repeats; head: kernel of the head;
+    growth: factor of the channels in the first stage, then they shrink by `decay` down to `floor`;
+    cells: positions of the stem's grid aimed at; code: channels of the time code at most.
+    """
+
+    stem: str = "embedding"
+    hidden: int = 0
+    block: str = "plain"
+    condition: str = ""
+    activation: str = "gelu"
+    kernels: tuple[int, ...] = (1, 3, 3)
+    head: int = 3
+    growth: float = 1 / 1.2
+    decay: float = 1.2
+    floor: int = 12
+    cells: int = 40
+    code: int = 32
+
+    @property
+    def timed(self) -> bool:
+        """Whether frames depend on their number."""
+        return self.stem != "embedding" or bool(self.condition)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Shape of an HNeRV decoder; everything that fixes the order and the shapes of its tensors.
+    """Shape of a decoder; everything that fixes the order and the shapes of its tensors.
 
-    grid: height and width of a frame's embedding; channels: embedding channels; stem: channels after the 1x1 stem;
+    grid: height and width of what the stem gives; channels of the embedding (0: none); stem: channels after the stem;
     strides, kernels (odd), widths: one entry per stage (widths = channels after the pixel shuffle);
     head: kernel of the last convolution (odd); shuffle: factor by which the head enlarges.
     """
@@ -24,120 +72,153 @@ class Layout:
     widths: tuple[int, ...]
     head: int = 3
     shuffle: int = 1
+    system: System = System()
 
     @property
     def enlargement(self) -> int:
-        """Pixels per embedding position along one axis."""
-        product = self.shuffle
-        for stride in self.strides:
-            product *= stride
-        return product
+        """Pixels per position of the grid along one axis."""
+        return self.shuffle * math.prod(self.strides)
+
+    @cached_property
+    def _plan(self) -> "tuple[list[tuple[int, ...]], int, float]":
+        return _planned(self)
 
     def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the decoder's tensors in canonical order: stem, stages, head; each weight before its bias."""
-        shapes: list[tuple[int, ...]] = [(self.stem, self.channels, 1, 1), (self.stem,)]
-        before = self.stem
-        for stride, kernel, width in zip(self.strides, self.kernels, self.widths, strict=True):
-            shapes += [(width * stride * stride, before, kernel, kernel), (width * stride * stride,)]
-            before = width
-        out = 3 * self.shuffle**2
-        return [*shapes, (out, before, self.head, self.head), (out,)]
+        """Shapes of the decoder's tensors in canonical order."""
+        return list(self._plan[0])
 
     def size(self) -> int:
         """Number of values in all tensors."""
-        return sum(torch.Size(shape).numel() for shape in self.shapes())
+        return sum(torch.Size(shape).numel() for shape in self._plan[0])
 
     def activations(self) -> int:
-        """Bytes that one convolution takes at most for one frame: unfolded input, output and what follows, float32."""
-        pixels, largest = self.grid[0] * self.grid[1], 0
-        for weight, stride in zip(self.shapes()[::2], (1, *self.strides, self.shuffle), strict=True):
-            taps = weight[1] * weight[2] * weight[3]  # what a convolution by matrix product may unfold
-            largest = max(largest, 4 * pixels * (2 * weight[0] + taps))
-            pixels *= stride * stride
-        return largest
+        """Bytes that one layer takes at most for one frame: unfolded input, output and what follows, float32."""
+        return self._plan[1]
 
     def work(self) -> float:
-        """Multiply-accumulates for one frame."""
-        pixels, total = self.grid[0] * self.grid[1], 0.0
-        for weight, stride in zip(self.shapes()[::2], (1, *self.strides, self.shuffle), strict=True):
-            total += pixels * torch.Size(weight).numel()
-            pixels *= stride * stride
-        return total
+        """Multiply-accumulates of convolutions and linear layers for one frame."""
+        return self._plan[2]
 
 
-def render(layout: Layout, tensors: list[Tensor], embeddings: Tensor) -> Tensor:
-    """Frames from embeddings: stem 1x1, then conv, pixel shuffle and GELU per stage, then the head.
+class Stage(nn.Module):
+    """One up-sampling block with what conditions it."""
 
-    embeddings: float [B, channels, gh, gw]; result: float [B, 3, gh * enlargement, gw * enlargement], 0..1.
-    Paper: HNeRV (Chen et al. 2023).
-    """
-    x = F.gelu(F.conv2d(embeddings, tensors[0], tensors[1]))
-    for i, stride in enumerate(layout.strides):
-        weight, bias = tensors[2 + 2 * i], tensors[3 + 2 * i]
-        x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-        x = F.gelu(F.pixel_shuffle(x, stride) if stride > 1 else x)
-    x = F.conv2d(x, tensors[-2], tensors[-1], padding=layout.head // 2)
-    x = F.pixel_shuffle(x, layout.shuffle) if layout.shuffle > 1 else x
-    return 0.5 * torch.tanh(x) + 0.5
+    def __init__(self, layout: Layout, number: int, code: int) -> None:
+        super().__init__()
+        system, first = layout.system, number == 0
+        inputs, outputs = (layout.stem, *layout.widths)[number : number + 2]
+        kernel, stride = layout.kernels[number], layout.strides[number]
+        self.norm = Affine(inputs, code, True) if system.condition == "norm" else None
+        if system.block == "separable":
+            self.up = SeparableUpBlock(inputs, outputs, kernel, stride, system.activation)
+        else:
+            factorised = system.block == "factorised" and first
+            self.up = UpBlock(inputs, outputs, kernel, stride, system.activation, factorised)
+        self.temporal = Temporal(outputs, code) if system.condition == "temporal" else None
+
+    def forward(self, x: Tensor, code: Tensor | None) -> Tensor:
+        """[B, inputs, h, w] and the time code -> [B, outputs, h * stride, w * stride]."""
+        x = self.up(x if self.norm is None else self.norm(x, code))
+        return x if self.temporal is None else self.temporal(x, code)
+
+
+class Decoder(nn.Module):
+    """The network of a layout; its parameters in order are the tensors of a file."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        system, self.layout = layout.system, layout
+        if system.stem == "embedding":
+            self.stem: nn.Module = EmbeddingStem(layout.channels, layout.stem)
+        elif system.stem == "index":
+            self.stem = IndexStem(layout.grid, layout.stem, system.hidden * layout.stem, system.activation)
+        else:
+            self.stem = GridStem(layout.grid, layout.stem)
+        code = max(4, min(system.code, layout.stem // 2))
+        self.stages = nn.ModuleList(Stage(layout, number, code) for number in range(len(layout.strides)))
+        self.head = convolution((layout.stem, *layout.widths)[-1], 3 * layout.shuffle**2, layout.head)
+        self.code = TimeCode(code, system.activation) if system.condition else None
+        self.activation = ACTIVATIONS[system.activation]
+
+    def forward(self, embeddings: Tensor, times: Tensor) -> Tensor:
+        """Frames float [B, 3, gh * enlargement, gw * enlargement], 0..1.
+
+        embeddings: float [B, channels, gh, gw], or with no channels where frames follow from times (float [B], 0..1) alone.
+        """
+        x = self.activation(self.stem(embeddings, times))
+        code = None if self.code is None else self.code(times)
+        for stage in self.stages:
+            x = stage(x, code)
+        return 0.5 * torch.tanh(enlarged(self.head(x), self.layout.shuffle)) + 0.5
+
+    def main(self) -> set[int]:
+        """Places in `parameters()` of the matrices that carry the picture: not those of the head and of conditioning."""
+        aside = (Affine, TimeCode)
+        names = {
+            f"{path}.{name}"
+            for path, module in self.named_modules()
+            if isinstance(module, aside)
+            for name, _ in module.named_parameters()
+        }
+        named = enumerate(self.named_parameters())
+        return {n for n, (name, p) in named if p.dim() > 1 and name not in names and not name.startswith("head.")}
+
+
+def decoder(layout: Layout, tensors: list[Tensor]) -> Decoder:
+    """A decoder that uses the given tensors, in the order of `Layout.shapes`."""
+    with torch.device("meta"):
+        made = Decoder(layout)
+    names = [name for name, _ in made.named_parameters()]
+    made.load_state_dict(dict(zip(names, tensors, strict=True)), assign=True)
+    return made
 
 
 def initial(layout: Layout, generator: torch.Generator) -> list[Tensor]:
-    """Fresh tensors in canonical order: small weights, zero biases."""
+    """Fresh tensors in canonical order: small weights, zero biases, scales of normalisation one, conditioning without effect."""
+    with torch.device("meta"):
+        made = Decoder(layout)
+    gains = {f"{path}.weight" for path, module in made.named_modules() if isinstance(module, nn.LayerNorm)}
+    still = {
+        f"{path}.{name}.weight"
+        for path, module in made.named_modules()
+        if isinstance(module, Affine)
+        for name in ("scale", "shift")
+    }
     tensors = []
-    for shape in layout.shapes():
-        if len(shape) == 1:
-            tensors.append(torch.zeros(shape))
+    for name, parameter in made.named_parameters():
+        shape = parameter.shape
+        if name in gains or name in still or len(shape) == 1:
+            tensors.append(torch.full(shape, float(name in gains)))
             continue
-        fan = shape[1] * shape[2] * shape[3]
-        tensors.append(torch.randn(shape, generator=generator) * (3.0 * fan) ** -0.5)
+        tensors.append(torch.randn(shape, generator=generator) * (3.0 * shape[1:].numel()) ** -0.5)
     return tensors
 
 
-class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of [B, C, H, W]."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise every position on its own."""
-        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
-
-
-class ConvNextBlock(nn.Module):
-    """Depthwise 7x7, normalisation, two pointwise layers and a scaled residual. Paper: ConvNeXt (Liu et al. 2022)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.spread = nn.Conv2d(width, width, 7, padding=3, groups=width)
-        self.norm = ChannelNorm(width)
-        self.up, self.down = nn.Conv2d(width, 4 * width, 1), nn.Conv2d(4 * width, width, 1)
-        self.scale = nn.Parameter(torch.full((width, 1, 1), 1e-6))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, width, H, W] -> the same shape."""
-        return x + self.scale * self.down(F.gelu(self.up(self.norm(self.spread(x)))))
+@lru_cache(maxsize=256)
+def _planned(layout: Layout) -> tuple[list[tuple[int, ...]], int, float]:
+    """Shapes, bytes of the largest layer and multiply-accumulates of a decoder, without making it."""
+    with torch.device("meta"):
+        made = Decoder(layout)
+    cells = layout.grid[0] * layout.grid[1]
+    largest, work = 4 * HEADS * cells**2 if layout.system.stem == "grid" else 0, 0
+    for path, module in made.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            places = cells * _share(layout, path.split("."), isinstance(module, nn.Linear))
+            outputs, taps = module.weight.shape[0], module.weight[0].numel()
+            largest = max(largest, 4 * places * (2 * outputs + taps))
+            work += places * outputs * taps
+    return [tuple(p.shape) for p in made.parameters()], largest, float(work)
 
 
-class Encoder(nn.Module):
-    """Frames to embeddings, one ConvNeXt stage per stride; used while fitting and then thrown away.
-
-    Takes float [B, 3, gh * enlargement, gw * enlargement]; gives [B, channels, gh, gw]. Paper: HNeRV (Chen et al. 2023).
-    """
-
-    def __init__(self, layout: Layout, width: int = 64) -> None:
-        super().__init__()
-        strides = [stride for stride in (*layout.strides, layout.shuffle) if stride > 1] or [1]
-        widths = [3] + [width] * (len(strides) - 1) + [layout.channels]
-        parts: list[nn.Module] = []
-        for i, stride in enumerate(strides):
-            convolution = nn.Conv2d(widths[i], widths[i + 1], stride, stride)
-            norm = ChannelNorm(widths[i + 1] if i == 0 else widths[i])
-            parts += [convolution, norm] if i == 0 else [norm, convolution]
-            parts.append(ConvNextBlock(widths[i + 1]))
-        self.parts = nn.Sequential(*parts)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Embeddings of a batch of frames."""
-        return self.parts(frames)
+def _share(layout: Layout, path: list[str], linear: bool) -> float:
+    """At how many places for each cell of the stem's grid a layer computes."""
+    if linear:
+        everywhere = layout.system.stem == "grid" and path[0] == "stem" and not path[1].startswith("time")
+        return 1 if everywhere else 1 / (layout.grid[0] * layout.grid[1])
+    if path[0] == "stem":
+        return 1
+    if path[0] == "head":
+        return math.prod(layout.strides) ** 2
+    number = int(path[1])
+    late = path[2] == "temporal" or path[3] in ("widen", "after")
+    return math.prod(layout.strides[: number + late]) ** 2
