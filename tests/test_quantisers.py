@@ -144,9 +144,9 @@ def test_a_restart_lasts_beyond_the_step_that_made_it():
 def test_kmeans_keeps_its_scale_in_the_first_step():
     """Published code stores centroids as sums: the next step divides them by the counts."""
     codebook, x = EmaCodebook(SIZE, DIM).train(), features()[:2048]
-    codebook.fit(x, 5, 2048, generator())
+    codebook.fit(x, 5, len(x), generator())
     error = (codebook.decode(codebook.encode(x)) - x).square().mean()
-    codebook(x, torch.ones(2048, dtype=torch.bool), generator())
+    codebook(x, torch.ones(len(x), dtype=torch.bool), generator())
     assert (codebook.decode(codebook.encode(x)) - x).square().mean() < 1.1 * error
 
 

@@ -3,11 +3,14 @@
 The recipe names the codec, the task (data, losses, validation) and the schedule. A run keeps in its folder the whole state
 as `checkpoint.safetensors`, a log with one JSON object a line, and sample pictures or spectrograms; `--resume` goes on from
 there, `--minutes` bounds the time of this call, `--export DIR` freezes the averaged weights and writes them with their card.
+
+Several processes share the batches: `python -m torch.distributed.run --nproc-per-node 2 -m triptych.tools.train ...`
 """
 
 import argparse
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +22,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
+from ..codecs import ranks
 from ..codecs.base import Codec
 from .checkpoint import load_checkpoint, save_checkpoint
 
@@ -36,11 +40,14 @@ class Task(Protocol):
     def start(self, codec: Codec, generator: Generator) -> None:
         """Set the starting weights of a fresh run from linear algebra."""
 
-    def batch(self, size: int, generator: Generator) -> Any:
-        """Draw a batch."""
+    def batch(self, size: int, generator: Generator) -> Tensor:
+        """Draw a batch, examples first."""
 
-    def losses(self, codec: Codec, batch: Any, progress: float, generator: Generator) -> dict[str, Tensor]:
-        """Scalars; "loss" is minimised, the others are logged. `progress` runs from 0 to 1 over the whole schedule."""
+    def losses(self, codec: Codec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
+        """Scalars; "loss" is minimised, the others are logged. `progress` runs from 0 to 1 over the whole schedule.
+
+        Where several processes train, each gets its share of the batch and random numbers of its own.
+        """
 
     def validate(self, codec: Codec) -> dict[str, float]:
         """Figures of the averaged weights on held-out media."""
@@ -93,7 +100,11 @@ class Recipe:
 
 
 class Run:
-    """A training run: codec, averaged weights, optimiser, random state and log, all of which a checkpoint holds."""
+    """A training run: codec, averaged weights, optimiser, random state and log, all of which a checkpoint holds.
+
+    Every rank draws the same batches and takes its share; gradients are averaged, so that all of this is the same
+    everywhere, and rank 0 alone validates and writes.
+    """
 
     def __init__(self, recipe: Recipe, data: Path, out: Path, device: str) -> None:
         self.recipe, self.out, self.device = recipe, out, torch.device(device)
@@ -118,6 +129,9 @@ class Run:
     def start(self) -> None:
         """Begin afresh."""
         self.task.start(self.codec, self.generator)
+        ranks.broadcast(
+            [*self.codec.state_dict().values(), *(self.adversary.state_dict().values() if self.adversary else ())]
+        )
         self.average = [p.detach().clone() for p in self.parameters]
 
     def state(self) -> dict[str, Tensor]:
@@ -132,8 +146,10 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint beside the old one and put it in its place."""
-        numbers = {"step": self.step, "seconds": self.seconds, "recipe": self.recipe.name}
-        save_checkpoint(self.out / "checkpoint.safetensors", self.state(), numbers)
+        numbers, state = {"step": self.step, "seconds": self.seconds, "recipe": self.recipe.name}, self.state()
+        ranks.compare(state)
+        if ranks.rank() == 0:
+            save_checkpoint(self.out / "checkpoint.safetensors", state, numbers)
 
     def resume(self) -> None:
         """Go on from the checkpoint of the run's folder; raises OSError when there is none."""
@@ -161,23 +177,36 @@ class Run:
         if wanted != "auto":
             self.bf16 = wanted == "bfloat16"
             return
-        batch, times = self.task.batch(self.recipe.batch, Generator().manual_seed(0)), []
+        batch, times = self._share(Generator().manual_seed(0)), []
         for self.bf16 in (False, True):
             for _ in range(2):
                 begin = time.perf_counter()
                 self._gradient(batch, Generator().manual_seed(0))
             times.append(time.perf_counter() - begin)
-        self.bf16 = times[1] < times[0]
+        self.bf16 = ranks.agreed(times[1] < times[0], self.device)
         self.log({"event": "precision", "float32": round(times[0], 3), "bfloat16": round(times[1], 3)})
 
-    def _gradient(self, batch: Any, generator: Generator) -> dict[str, Tensor]:
+    def _share(self, generator: Generator) -> Tensor:
+        """This rank's examples of the next batch."""
+        return self.task.batch(self.recipe.batch, generator)[ranks.rank() :: ranks.count()]
+
+    def _random(self) -> Generator:
+        """What the losses draw from."""
+        if ranks.count() == 1:
+            return self.generator
+        place = self.step * ranks.count() + ranks.rank()
+        return Generator().manual_seed((self.recipe.seed << 40) + place)
+
+    def _gradient(self, batch: Tensor, generator: Generator) -> dict[str, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
         with self.precision():
             losses = self.task.losses(self.codec, batch, self.step / self.recipe.steps, generator)
         losses["loss"].backward()
+        ranks.average_gradients(self.parameters)
         if "adversary" in losses:
             self.rival.zero_grad(set_to_none=True)
             losses["adversary"].backward()
+            ranks.average_gradients(self.rivals)
         return losses
 
     def advance(self) -> dict[str, float]:
@@ -185,7 +214,7 @@ class Run:
         rate = self.recipe.rate(self.step)
         for group in self.optimizer.param_groups + (self.rival.param_groups if self.rivals else []):
             group["lr"] = rate
-        losses = self._gradient(self.task.batch(self.recipe.batch, self.generator), self.generator)
+        losses = self._gradient(self._share(self.generator), self._random())
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         if torch.isfinite(norm):  # a rare overflow must not poison weights and averages
             self.optimizer.step()
@@ -203,14 +232,18 @@ class Run:
         return Averaged(self.parameters, self.average)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append a line to the log and show it."""
+        """Append a line to the log and show it, on rank 0."""
+        if ranks.rank():
+            return
         line = json.dumps({"step": self.step, "seconds": round(self.seconds, 1)} | row)
         print(line, flush=True)
         with open(self.out / "log.jsonl", "a") as file:
             file.write(line + "\n")
 
     def validate(self) -> None:
-        """Log figures of the averaged weights and write samples."""
+        """Log figures of the averaged weights and write samples, on rank 0."""
+        if ranks.rank():
+            return
         with self.averaged(), torch.no_grad():
             self.codec.eval()
             self.log({"event": "validation"} | {k: round(v, 4) for k, v in self.task.validate(self.codec).items()})
@@ -222,12 +255,12 @@ class Run:
         self.choose_precision(precision)
         begin, before = time.monotonic(), self.seconds
         sums: dict[str, float] = {}
-        while self.step < self.recipe.steps and time.monotonic() - begin < minutes * 60:
+        while self.step < self.recipe.steps and ranks.agreed(time.monotonic() - begin < minutes * 60, self.device):
             for name, value in self.advance().items():
                 sums[name] = sums.get(name, 0.0) + value
             self.seconds = before + time.monotonic() - begin
             if self.step % 50 == 0:
-                self.log({name: round(value / 50, 6) for name, value in sums.items()})
+                self.log({name: round(value / 50, 6) for name, value in ranks.mean(sums).items()})
                 sums = {}
             if self.step % self.recipe.validate_every == 0:
                 self.validate()
@@ -293,6 +326,21 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     recipe = find_recipe(options.recipe)
     recipe = replace(recipe, steps=options.steps or recipe.steps)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun tells
+    if recipe.batch % processes:
+        parser.error(f"batches of {recipe.batch} cannot be shared evenly by {processes} processes")
+    if processes == 1:
+        _carry_out(options, recipe)
+        return 0
+    if options.device == "cuda":
+        options.device = f"cuda:{os.environ['LOCAL_RANK']}"
+    with ranks.joined(torch.device(options.device)):
+        _carry_out(options, recipe)
+    return 0
+
+
+def _carry_out(options: argparse.Namespace, recipe: Recipe) -> None:
+    """Train and export as the command line says."""
     run = Run(recipe, options.data, options.out, options.device)
     if options.resume:
         run.resume()
@@ -300,14 +348,13 @@ def main(arguments: list[str] | None = None) -> int:
         run.start()
     if options.minutes > 0:
         run.train(options.minutes, options.precision)
-    if options.export:
+    if options.export and ranks.rank() == 0:
         from .models import export
 
         with run.averaged(), torch.no_grad():
             run.codec.eval()
             run.task.finish(run.codec)
             export(run.codec.cpu(), options.export, run.recipe, run.step, run.seconds)
-    return 0
 
 
 if __name__ == "__main__":

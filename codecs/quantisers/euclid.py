@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .. import ranks
 from .base import Step
 
 RESTART_BELOW = 0.1  # an entry dies when it is used less than this share of the mean entry
@@ -104,10 +105,15 @@ class RunningMeans:
 
     @torch.no_grad()
     def follow(self, vectors: Tensor, codes: Tensor, generator: torch.Generator | None = None) -> None:
-        """One step of the running means: float [n, dim] and their codes int64 [n]."""
-        if len(vectors) == 0:
-            return
+        """One step of the running means: float [n, dim] and their codes int64 [n], those of all ranks together.
+
+        Dimensions in which all codewords are zero stay so: the codebook is for the others.
+        """
+        vectors = vectors * self.codewords.any(0)
         counts, sums = totals(vectors, codes, self.size)
+        ranks.add(counts, sums)
+        if not counts.any():
+            return
         self.counts.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
         dead = self.counts < RESTART_BELOW * self.counts.mean()
@@ -126,8 +132,7 @@ class RunningMeans:
         self.counts[busy] /= 2
         self.sums[busy] /= 2
         words = self.sums[busy] / self.counts[busy].unsqueeze(1)
-        picks = torch.randint(len(vectors), (len(gone),), generator=generator)
-        words = words + 0.1 * (vectors[picks.to(vectors.device)] - words)
+        words = words + 0.1 * (ranks.draw(vectors, len(gone), generator) - words)
         self.counts[gone] = self.counts[busy]
         self.sums[gone] = words * self.counts[busy].unsqueeze(1)
 

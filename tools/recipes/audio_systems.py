@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
+from ...codecs import ranks
 from ...codecs.audio import hifi_codec as hifi
 from ...codecs.audio import language_codec as language
 from ...codecs.audio import seanet_rvq as seanet
@@ -111,6 +112,7 @@ class SystemTask(SoundTask):
         """Codebooks by k-means on the latents that the encoder makes by now."""
         latents = self._latents(codec, generator)
         codec.net.quantiser.fit(latents, self.rounds, 16 * self.length // self.config.hop, generator)
+        ranks.broadcast(codec.net.quantiser.state_dict().values())
         self.adversary.quantising.fill_(1)
 
     def _latents(self, codec: WaveformCodec, generator: Generator) -> Tensor:
@@ -138,7 +140,9 @@ class SystemTask(SoundTask):
         if self.judging and progress >= self.judging.since:
             real, made = self.adversary.judges(target), self.adversary.judges(leaf)
             parts |= {"adversarial": convincing(made), "feature": matching(real, made)}
-            if float(torch.rand((), generator=generator)) < self.judging.often:
+            draw = torch.rand((), generator=generator).to(target.device)
+            ranks.broadcast([draw])
+            if float(draw) < self.judging.often:
                 extra["adversary"] = discriminating(real, made)
         gradient = self.adversary.balancer(parts, leaf)
         losses = found.losses if found else {}

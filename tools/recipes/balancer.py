@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ...codecs import ranks
+
 
 class Balancer(nn.Module):
     """Rescales the gradients of several losses with respect to one output; running norms are buffers of a checkpoint.
@@ -27,6 +29,8 @@ class Balancer(nn.Module):
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
             place = list(self.weights).index(name)
             norm = gradient.flatten(1).norm(dim=1).mean()
+            ranks.add(norm)
+            norm = norm / ranks.count()
             self.norms[place].lerp_(norm, 1 - self.decay)
             self.mass[place].lerp_(torch.ones_like(norm), 1 - self.decay)
             mean = self.norms[place] / self.mass[place]
