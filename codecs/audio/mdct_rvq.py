@@ -22,6 +22,7 @@ from ..signals import Sound
 from .allocate import allocate
 from .context import CodeContext, context_of, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
+from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .resample import clean, resample
 from .symbols import PLANES, CodeTables, Symbols, traverse
@@ -53,7 +54,7 @@ class MdctRvqCodec(Codec):
     def __init__(self, config: MdctRvqConfig | None = None) -> None:
         super().__init__()
         self.config = config or MdctRvqConfig()
-        self.net = MdctRvqNet(self.config)
+        self.net = (BandedNet if self.config.bands else MdctRvqNet)(self.config)
         self.tables: CodeTables | None = None
         self.context: CodeContext | None = None
         self.rows: dict[str, int] = {}  # matrices that are stored as int8

@@ -18,6 +18,7 @@ class MdctRvqConfig:
 
     classes: rows of tables for each of the first `contexts` codebooks; the others have one.
     power: coefficients are raised to it before anything else, so that coding noise follows the spectrum.
+    bands: of the `dim` latents, how many tell an envelope; with some, the network is that of mdct_rvq_bands.py.
     """
 
     rate: int = 16000
@@ -37,6 +38,7 @@ class MdctRvqConfig:
     decay: float = 0.99
     classes: int = 64
     contexts: int = 6
+    bands: int = 0
 
 
 NOISE_FRAMES = 256  # after which the noise repeats
@@ -74,9 +76,10 @@ class MdctRvqNet(nn.Module):
         self.half = False  # bfloat16 inside the networks: for training only
         self.mdct = Mdct(c.hop)
         self.register_buffer("weight", torch.ones(c.hop))
-        self.project = nn.Parameter(torch.eye(c.hop, c.dim))
-        self.expand = nn.Parameter(torch.eye(c.dim, c.hop))
-        self.encoder = Trunk(2 * c.hop + 1, c.encoder_width, c.encoder_blocks, c.expansion, c.dim)
+        self.signed = c.dim - c.bands
+        self.project = nn.Parameter(torch.eye(c.hop, self.signed))
+        self.expand = nn.Parameter(torch.eye(self.signed, c.hop))
+        self.encoder = Trunk(2 * c.hop + 1 + c.bands, c.encoder_width, c.encoder_blocks, c.expansion, c.dim)
         self.quantiser = ResidualQuantiser(c.books, c.size, c.dim, c.decay)
         self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, 2 * c.hop)
         nn.init.constant_(self.decoder.leave.bias[c.hop :], QUIET)
@@ -106,11 +109,15 @@ class MdctRvqNet(nn.Module):
         """Levels as a network input of about unit range, float [batch, frame, 1]."""
         return (levels.float() * (4 / self.config.levels) - 2).unsqueeze(-1)
 
+    def features(self, cosine: Tensor, sine: Tensor) -> Tensor:
+        """Latents before any correction, float [batch, frame, dim], from shapes of `spectrum`."""
+        return cosine @ self.project
+
     def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """What is quantised, float [batch, frame, dim], from the three results of `spectrum`."""
         with torch.autocast(cosine.device.type, torch.bfloat16, enabled=self.half and self.training):
             correction = self.encoder(torch.cat((cosine, sine, self.loudness(levels)), -1))
-        return cosine @ self.project + correction.float()
+        return self.features(cosine, sine) + correction.float()
 
     def coefficients(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> Tensor:
         """MDCT coefficients, float [batch, frame, hop].

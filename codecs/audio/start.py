@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from .mdct_rvq_bands import ENVELOPE
 from .mdct_rvq_net import MdctRvqNet, raised
 
+WIDTHS = (16, 24, 48)  # dimensions that codebooks may be for, beside the envelope and all
 AUDIBLE = 12  # frames below this level (about -67 dB) teach nothing
 
 
@@ -17,15 +19,30 @@ def start(net: MdctRvqNet, samples: Tensor, rounds: int, per_step: int, generato
     cosine = net.mdct.analyse(net.mdct.frames(samples))[0].flatten(0, 1)
     cosine = raised(cosine, net.config.power)
     weight = cosine.abs().mean(0).clamp(min=1e-7).rsqrt()
+    if net.config.bands:
+        weight *= ear(net.config.hop, net.config.rate)
     # The scale keeps levels near the decibels of the signal: weighted and plain size agree on the whole.
     weight *= (cosine.square().mean() / (cosine * weight).square().mean()).sqrt()
     net.weight.copy_(weight)
-    levels, shapes, _ = net.spectrum(net.mdct.frames(samples))
-    shapes = shapes[levels >= AUDIBLE]
+    levels, shapes, sines = net.spectrum(net.mdct.frames(samples))
+    heard = levels >= AUDIBLE
+    shapes, sines = shapes[heard], sines[heard]
     values, vectors = torch.linalg.eigh((shapes.T @ shapes / len(shapes)).double())
-    components = vectors[:, -net.config.dim :].flip(1).float()
+    components = vectors[:, -net.signed :].flip(1).float()
     # One common scale leaves Euclidean distance what it is in the spectrum; the first latents get unit power.
-    scale = float(values[-net.config.dim :].mean().rsqrt())
+    scale = float(values[-net.signed :].mean().rsqrt())
     net.project.copy_(components * scale)
     net.expand.copy_(components.T / scale)
-    net.quantiser.fit(shapes @ net.project, rounds, per_step, generator)
+    if not net.config.bands:
+        net.quantiser.fit(net.features(shapes, sines), rounds, per_step, generator)
+        return
+    net.centre.copy_(net.features(shapes, sines)[:, net.signed :].mean(0) / ENVELOPE)
+    widths = [width for width in WIDTHS if width < net.config.dim]
+    net.quantiser.fit_parts(
+        net.features(shapes, sines), rounds, per_step, [*widths, net.config.bands, net.config.dim], generator
+    )
+
+
+def ear(hop: int, rate: int) -> Tensor:
+    """How much a bin counts: the less the more bins a critical band has (Glasberg, Moore 1990), float [hop]."""
+    return (1 + 4.37e-3 * (torch.arange(hop) + 0.5) * rate / (2 * hop)).rsqrt()

@@ -47,12 +47,21 @@ class Pool:
         return torch.from_numpy(rows.astype(np.float32) / 32768)
 
 
-def load(folder: Path, rate: int, held: int) -> tuple[Pool, list[Tensor]]:
+def middle_and_side(clip: np.ndarray) -> np.ndarray:
+    """Half sum and half difference of int16 [2, samples]; other numbers of channels as they are."""
+    if len(clip) != 2:
+        return clip
+    left, right = clip.astype(np.int32)
+    return np.stack([left + right >> 1, left - right >> 1]).astype(np.int16)
+
+
+def load(folder: Path, rate: int, held: int, paired: bool = False) -> tuple[Pool, list[Tensor]]:
     """Read a folder of clips; every n-th clip of at least two seconds is held out, `held` in all.
 
+    paired: two channels become their half sum and half difference.
     Returns the pool of training samples (all channels) and the held-out clips, float [samples], at most 8 s each.
     """
-    everything = list(clips(folder, rate))
+    everything = [(name, middle_and_side(clip) if paired else clip) for name, clip in clips(folder, rate)]
     long = [i for i, (_, clip) in enumerate(everything) if clip.shape[1] >= 2 * rate]
     kept_out = set(long[:: max(1, len(long) // held)][:held]) if held else set()
     training = [channel for i, (_, clip) in enumerate(everything) if i not in kept_out for channel in clip]

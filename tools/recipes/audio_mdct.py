@@ -3,6 +3,9 @@
 python -m triptych.tools.train audio_mdct.default --data DATA --out runs/audio-mdct-rvq --export weights
 """
 
+import math
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -30,7 +33,7 @@ def default() -> Recipe:
     return Recipe(
         name="audio_mdct.default",
         make=lambda: MdctRvqCodec(MdctRvqConfig()),
-        task=lambda: MdctRvqTask(frames=64, start_crops=500, rounds=5),
+        task=lambda: MdctRvqTask(MdctRvqConfig(), frames=64, start_crops=500, rounds=5),
         steps=5300,
         batch=16,
         lr=1.5e-3,
@@ -40,6 +43,35 @@ def default() -> Recipe:
         save_every=250,
         seed=1,
         data=DATA,
+    )
+
+
+BANDED = {"dim": 144, "books": 20, "size": 256, "encoder_width": 128, "encoder_blocks": 2, "decoder_width": 192}
+BANDED |= {"decoder_blocks": 3, "classes": 32, "contexts": 4, "bands": 16}
+
+
+def music() -> Recipe:
+    """Stereo music and any other sound at 48 kHz, up to 24 kbit/s."""
+    config = MdctRvqConfig(rate=48000, hop=640, **BANDED)
+    return replace(
+        default(),
+        name="audio_mdct.music",
+        make=lambda: MdctRvqCodec(config),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.8),
+        steps=1800,
+        batch=8,
+        lr=1.2e-3,
+    )
+
+
+def wide() -> Recipe:
+    """Speech and other sound at 24 kHz, up to 12 kbit/s a channel."""
+    config = MdctRvqConfig(rate=24000, hop=320, **BANDED)
+    return replace(
+        music(),
+        name="audio_mdct.wide",
+        make=lambda: MdctRvqCodec(config),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.3),
     )
 
 
@@ -59,7 +91,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="audio_mdct.smoke",
         make=lambda: MdctRvqCodec(config),
-        task=lambda: MdctRvqTask(frames=16, start_crops=40, rounds=3, held=2, counted=1),
+        task=lambda: MdctRvqTask(config, frames=16, start_crops=40, rounds=3, held=2, counted=1),
         steps=20,
         batch=4,
         lr=1e-3,
@@ -73,15 +105,25 @@ def smoke() -> Recipe:
 class MdctRvqTask(SoundTask):
     """Every example at a rate of its own."""
 
-    def __init__(self, frames: int, start_crops: int, rounds: int, held: int = 12, counted: int = 60):
-        super().__init__(MdctRvqConfig.rate, frames * MdctRvqConfig.hop, held, RATES)
+    def __init__(
+        self,
+        config: MdctRvqConfig,
+        frames: int,
+        start_crops: int,
+        rounds: int,
+        held: int = 12,
+        counted: int = 60,
+        music: float = 0.1,
+    ):
+        super().__init__(config.rate, frames * config.hop, held, RATES, music)
+        self.window = 512 << max(0, round(math.log2(config.rate / 16000)))  # 32 to 43 ms
         self.frames, self.start_crops, self.rounds, self.counted = frames, start_crops, rounds, counted
 
     def start(self, codec: MdctRvqCodec, generator: Generator) -> None:
         """Weights, projection and codebooks from crops of two seconds."""
         hop, rate = codec.config.hop, codec.config.rate
         samples = self.crops(self.start_crops, 2 * rate // hop * hop, generator)
-        # A training step teaches the codebooks about `frames` frames of each example; 16 examples as in the recipes.
+        # A training step teaches the codebooks about `frames` frames of each example, of which there are some 16.
         start(codec.net, samples, self.rounds, 16 * self.frames, generator)
 
     def losses(self, codec: MdctRvqCodec, batch: Tensor, progress: float, generator: Generator) -> dict[str, Tensor]:
@@ -97,7 +139,7 @@ class MdctRvqTask(SoundTask):
             picks = torch.randperm(len(SCALES), generator=generator)[:3].tolist()
             distance = self.distance.to(device)
             mel, loudness = distance.mel(result["output"], target, [list(SCALES)[i] for i in picks])
-            compressed = distance.compressed(result["output"], target)
+            compressed = distance.compressed(result["output"], target, self.window)
             heard = (result["levels"] > 0).unsqueeze(-1)
             shape = ((result["shape"] - result["target"]).abs() * heard).mean()
             commitment = result["commitment"]

@@ -12,8 +12,6 @@ from torch import Generator, Tensor
 from .audio_data import Pool, load
 from .audio_losses import SCALES, AudioDistance, si_sdr
 
-MUSIC = 0.1  # share of the examples
-
 
 class SoundTask:
     """Speech with some music in memory and random crops.
@@ -23,17 +21,22 @@ class SoundTask:
         length: samples of an example.
         held: clips kept for validation.
         judged: numbers of codebooks at which a training is judged.
+        music: share of the examples that is music; where it is more than half, clips of music are kept for validation and
+            its two channels become their half sum and half difference.
     """
 
-    def __init__(self, rate: int, length: int, held: int, judged: tuple[int, ...]) -> None:
-        self.rate, self.length, self.held, self.judged = rate, length, held, judged
+    def __init__(self, rate: int, length: int, held: int, judged: tuple[int, ...], music: float = 0.1) -> None:
+        self.rate, self.length, self.held, self.judged, self.share = rate, length, held, judged, music
         self.distance = AudioDistance(rate)
 
     def load(self, data: Path, generator: Generator) -> None:
         """Training sets `train/speech` and, where there is one, `train/music`; clips held out by position."""
-        self.speech, self.clips = load(data / "train" / "speech", self.rate, self.held)
-        folder = data / "train" / "music"
-        self.music = load(folder, self.rate, 0)[0] if folder.is_dir() else Pool([])
+        musical = self.share > 0.5
+        self.speech, self.clips = load(data / "train" / "speech", self.rate, 0 if musical else self.held)
+        self.music, folder = Pool([]), data / "train" / "music"
+        if folder.is_dir():
+            self.music, clips = load(folder, self.rate, self.held if musical else 0, paired=musical)
+            self.clips = self.clips + clips
 
     def batch(self, size: int, generator: Generator) -> Tensor:
         """Crops at random loudness, float [size, length]."""
@@ -43,7 +46,7 @@ class SoundTask:
 
     def crops(self, count: int, length: int, generator: Generator) -> Tensor:
         """Random crops as they are, float [count, length]."""
-        music = round(count * MUSIC) if len(self.music.samples) > length else 0
+        music = round(count * self.share) if len(self.music.samples) > length else 0
         parts = [self.speech.crops(count - music, length, generator)]
         return torch.cat(parts + ([self.music.crops(music, length, generator)] if music else []))
 
