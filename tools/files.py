@@ -6,10 +6,11 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from . import scratch
 from .errors import UsageError
 
 STANDARD = "-"
@@ -50,32 +51,33 @@ def whole(path: str | Path, force: bool = False, folder: bool = False) -> Iterat
     UsageError, before the block is entered, when the place cannot be written.
     """
     if str(path) == STANDARD or special(Path(path)):
-        with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-            temporary = Path(scratch) / "output"
+        with tempfile.TemporaryDirectory(prefix="triptych-") as name:
+            temporary = Path(name) / "output"
             yield temporary
             try:
                 _pass_on(temporary, path)
             except BrokenPipeError:
                 raise
             except OSError as error:
-                name = "standard output" if str(path) == STANDARD else path
-                raise UsageError(f"{name}: cannot be written ({reason(error)})") from error
+                shown = "standard output" if str(path) == STANDARD else path
+                raise UsageError(f"{shown}: cannot be written ({reason(error)})") from error
         return
     check_output(path, force, folder)
     target = Path(path).resolve()
-    temporary = _beside(target, path, folder)
-    try:
-        yield temporary
-        check_output(path, force, folder)
-        temporary.chmod(_permissions(0o777 if folder else 0o666))
-        os.replace(temporary, target)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({reason(error)})") from error
-    finally:
-        if folder:
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: the folder {target.parent} does not exist")
+    with ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(scratch.beside(target, folder))
+        except OSError as error:
+            raise UsageError(f"{path}: the folder {target.parent} cannot be written ({reason(error)})") from error
+        try:
+            yield temporary
+            check_output(path, force, folder)
+            temporary.chmod(_permissions(0o777 if folder else 0o666))
+            os.replace(temporary, target)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written ({reason(error)})") from error
 
 
 class Sink:
@@ -142,21 +144,6 @@ def read_bytes(path: str | Path) -> bytes:
         raise UsageError(f"{path}: no such file") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({reason(error)})") from error
-
-
-def _beside(target: Path, shown: str | Path, folder: bool) -> Path:
-    """Create the empty temporary file or folder."""
-    if not target.parent.is_dir():
-        raise UsageError(f"{shown}: the folder {target.parent} does not exist")
-    prefix = f".{target.stem[:40]}-"
-    try:
-        if folder:
-            return Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
-    except OSError as error:
-        raise UsageError(f"{shown}: the folder {target.parent} cannot be written ({reason(error)})") from error
-    os.close(handle)
-    return Path(name)
 
 
 def _permissions(wanted: int) -> int:
