@@ -25,6 +25,7 @@ CODECS: Mapping[str, str] = {
     "video/boosting-nerv": "video.systems:BoostingNervCodec",
     "video/boosting-e-nerv": "video.systems:BoostingENervCodec",
     "video/boosting-hnerv": "video.systems:BoostingHnervCodec",
+    "video/stem": "video.stem:StemCodec",
 }
 DEFAULTS: Mapping[str, str] = {"image": "image/patch", "audio": "audio/mdct-rvq", "video": "video/hnerv"}
 

@@ -66,9 +66,9 @@ def _cheap(net: PatchNet, residual: Tensor, start: Start) -> Tensor:
 
 
 def price_of(net: PatchNet, point: Tensor) -> Tensor:
-    """Bits that a squared error of one symbol step is worth when rounding, [1, latents, 1, 1], at a rate point [1]."""
+    """Bits that a squared error of one symbol step is worth when rounding, [B, latents, 1, 1], at rate points [B]."""
     # A latent is a coordinate of the pixels in an orthonormal basis; the squared error counts as a mean over R, G and B.
-    return CAUTION * weight_of(net.config, point) / 3 / net.gain(point).square()
+    return CAUTION * weight_of(net.config, point)[:, None, None, None] / 3 / net.gain(point).square()
 
 
 def cheap(residual: Tensor, rows: Tensor, price: Tensor) -> Tensor:

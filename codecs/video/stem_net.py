@@ -122,9 +122,9 @@ def past_inputs(rows: Tensor, found: Tensor, still: Tensor, rate: Tensor) -> Ten
         rows: of the last frame, in 1 / FINE of a row.
         found: scores of its symbols.
         still: [B], 1 where that frame was coded alone.
-        rate: [B], rate point as a share of the range of rates.
+        rate: [B], where in the range of rates, 0 .. 63.
     """
-    constant = torch.stack((still * SCORE_BOUND, (rate * MOST_ROW).floor()), 1)[:, :, None, None]
+    constant = torch.stack((still * SCORE_BOUND, rate), 1)[:, :, None, None]
     return torch.cat((whole(rows), found, constant.expand(-1, -1, *rows.shape[-2:]).to(rows.dtype)), 1)
 
 

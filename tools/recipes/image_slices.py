@@ -254,10 +254,14 @@ def _sides(net: SlicesNet, crops: Tensor, number: int) -> np.ndarray:
     return z.clamp(-SIDE_BOUND, SIDE_BOUND).int().numpy()
 
 
-def take_over(codec: SlicesCodec, patch: PatchCodec) -> None:
-    """Give a codec what image/patch has learned: transforms, gains, analysis of z, first means and rows from z."""
+def take_over(codec: PatchCodec, patch: PatchCodec) -> None:
+    """Give a codec what image/patch has learned: transforms, gains, analysis of z, first means and rows from z.
+
+    Layers of other sizes than there are left as they are.
+    """
     own, given = codec.net.state_dict(), patch.net.state_dict()
-    codec.net.load_state_dict({name: given.get(name, value) for name, value in own.items()})
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    codec.net.load_state_dict(own | fitting)
     head, unit = patch.head, 2.0**-patch.head.shift
     with torch.no_grad():
         codec.net.head.weight.copy_(torch.from_numpy(head.weight * (head.multiplier[:, None] * unit)))

@@ -35,9 +35,14 @@ def seen_side(net: PatchNet, crops: list[torch.Tensor]) -> list[np.ndarray]:
 
 def counted(net: PatchNet, seen: list[np.ndarray]) -> np.ndarray:
     """How often each value was seen, smoothed by its trained Gaussian: int [points * side, 2 * 127 + 1]."""
+    return smoothed(seen, net.side_mean, net.side_log_scale)
+
+
+def smoothed(seen: list[np.ndarray], mean: torch.Tensor, log_scale: torch.Tensor) -> np.ndarray:
+    """The same for values int [n, side, h, w] at every rate point and Gaussians [points, side]."""
     counts = np.stack([_histogram(z.transpose(1, 0, 2, 3).reshape(z.shape[1], -1), BOUND) for z in seen])
-    scale = torch.exp(net.side_log_scale.detach())[..., None]
-    shape = torch.exp(-gaussian_bits(VALUES - net.side_mean.detach()[..., None], scale) * math.log(2)).numpy()
+    scale = torch.exp(log_scale.detach())[..., None]
+    shape = torch.exp(-gaussian_bits(VALUES - mean.detach()[..., None], scale) * math.log(2)).numpy()
     # As many pseudo-counts as one part in fifty of what was seen keeps rare values cheap enough.
     return (counts * 50 + shape * counts[0, 0].sum()).astype(np.int64).reshape(-1, len(VALUES))
 
