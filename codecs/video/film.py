@@ -97,7 +97,8 @@ def fit_film(
     """Fit networks to all groups of `length` frames (uint8 [T, H, W, 3]); gives them in order.
 
     recipe: for the whole film. An interrupt goes on to the end of the schedule, where weights are rounded, and hurries
-    through it, with one pass over groups that had not begun; a second one stops. size: bytes that a network is coded with, given the one before.
+    through it, with one pass over groups that had not begun; a second one stops. size: bytes that a network is coded
+    with, given the one before.
     """
     planned = chains(len(frames), length)
     control = Control(options, min(torch.get_num_threads(), len(planned)))
