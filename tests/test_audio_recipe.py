@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from makers import tiny_mdct_rvq
 
 from triptych.codecs.base import Options
 from triptych.codecs.signals import Sound
+from triptych.tools import models
 from triptych.tools.recipes import audio_mdct
 from triptych.tools.recipes.audio_data import Pool, load
 from triptych.tools.recipes.audio_losses import SCALES, AudioDistance, mel_filters, si_sdr
-from triptych.tools.train import Run
+from triptych.tools.train import Run, find_recipe, main
 
 
 def tone(samples: int, rate: int, pitch: float) -> np.ndarray:
@@ -101,3 +103,25 @@ def test_a_short_training_can_be_resumed_and_codes(media: Path, tmp_path: Path) 
     track, plan = codec.open(sound, Options(quality=100))
     back = codec.decode(track, codec.encode_units(sound, track, plan, 0, Options(quality=100)))
     assert si_sdr(torch.from_numpy(back.samples), torch.from_numpy(sound.samples)) > 3
+
+
+def test_a_context_is_trained_on_weights_that_are_there(media: Path, tmp_path: Path) -> None:
+    start = tmp_path / "tiny.safetensors"
+    models.save(tiny_mdct_rvq(), start)
+    command = ["audio_context.smoke", "--start", str(start), "--data", str(media), "--out", str(tmp_path / "run")]
+    assert main([*command, "--steps", "6", "--export", str(tmp_path / "weights")]) == 0
+    assert main([*command, "--resume"]) == 0
+    (path,) = (tmp_path / "weights").glob("*.safetensors")
+    old, new = (models.from_file(file) for file in (start, path))
+    assert old.context is None and new.context is not None and old.identity != new.identity
+    assert set(new.export_state()) > set(old.export_state())
+    sound, parts = Sound(tone(20000, 16000, 200)[None], 16000), []
+    for codec in (old, new):
+        track, plan = codec.open(sound, Options(quality=70))
+        parts.append(codec.decode(track, codec.encode_units(sound, track, plan, 0, Options(quality=70))).samples)
+    assert np.array_equal(*parts)
+
+
+def test_recipes_without_a_start_refuse_weights() -> None:
+    with pytest.raises(ValueError, match="does not begin with weights"):
+        find_recipe("audio_mdct.smoke", Path("weights.safetensors"))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -299,13 +300,18 @@ class Averaged:
         self._swap()
 
 
-def find_recipe(name: str) -> Recipe:
-    """The recipe `module.function` below tools/recipes; raises ValueError."""
+def find_recipe(name: str, start: Path | None = None) -> Recipe:
+    """The recipe `module.function` below tools/recipes, for a weights file where it begins with one; raises ValueError."""
     module, _, function = name.partition(".")
     try:
-        return getattr(import_module(f".recipes.{module}", __package__), function)()
+        found = getattr(import_module(f".recipes.{module}", __package__), function)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"there is no recipe {name}: {error}") from error
+    if start is None:
+        return found()
+    if "start" not in signature(found).parameters:
+        raise ValueError(f"{name} does not begin with weights")
+    return found(start)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -321,10 +327,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--export", type=Path, help="freeze the averaged weights and write them into this folder")
+    parser.add_argument("--start", type=Path, help="weights file, for recipes that add to a codec that has weights")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = find_recipe(options.recipe)
+    recipe = find_recipe(options.recipe, options.start)
     recipe = replace(recipe, steps=options.steps or recipe.steps)
     processes = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun tells
     if recipe.batch % processes:

@@ -45,9 +45,12 @@ class _Known:
 
     def places(self, step: int, books: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Codebook, frame and channel of all codes of a step."""
-        book = np.arange(max(0, step - len(self.used) + 1), min(books, step + 1))
-        live, channel = (self.used[step - book] > book[:, None]).nonzero()
-        return book[live], step - book[live], channel
+        pace = self.context.pace
+        first = max(step % pace, step - pace * (len(self.used) - 1))
+        book = np.arange(first, min(books, step + 1), pace)
+        frame = (step - book) // pace
+        live, channel = (self.used[frame] > book[:, None]).nonzero()
+        return book[live], frame[live], channel
 
     def inputs(self, book: np.ndarray, frame: np.ndarray, channel: np.ndarray) -> np.ndarray:
         """What the network `mix` is given, [inputs, n]."""
@@ -73,10 +76,11 @@ class CodeContext:
 
     A frame is described by features of the sum of its codewords so far. Those of the frame itself and of PAST frames before
     it, side information and the number of the codebook give a vector; its products with a vector of each entry of
-    the codebook are the logits. Code `book` of frame t is coded in step book + t, so a step holds all codebooks, of as many frames.
+    the codebook are the logits. Code `book` of frame t is coded in step book + pace * t, so a step holds codes of several frames.
 
     Attributes:
         exponent: codewords are in units of 2^-exponent.
+        pace: steps from a frame to the next; the larger it is, the more codebooks of earlier frames are known.
         words: codewords as `whole` gives them, [books, size, dim].
         sums: network from a sum of codewords to the features of a frame.
         entries: network from a codeword to the vector of an entry, one row less than `mix` has outputs, with the biases.
@@ -85,6 +89,7 @@ class CodeContext:
     """
 
     exponent: int
+    pace: int
     words: np.ndarray
     sums: Network
     entries: Network
@@ -93,11 +98,13 @@ class CodeContext:
 
     def __post_init__(self) -> None:
         books, size, _ = self.words.shape
-        largest = max(-self.mix.low, self.mix.high) * np.abs(self.table[..., :-1]).sum(axis=2).max()
-        if self.bias.shape != (books, size) or self.mix.input_bound < max(UNIT, -self.sums.low, self.sums.high):
-            raise ValueError("the parts of a context do not fit each other")
         if np.abs(self.words).max(axis=1).sum(axis=0).max() > self.sums.input_bound:
             raise ValueError("the codewords of a context are larger than it allows")
+        if self.pace < 1 or self.bias.shape != (books, size):
+            raise ValueError("a context belongs to other codebooks")
+        if self.mix.input_bound < max(UNIT, -self.sums.low, self.sums.high):
+            raise ValueError("the parts of a context do not fit each other")
+        largest = max(-self.mix.low, self.mix.high) * np.abs(self.table[..., :-1]).sum(axis=2).max()
         if largest + np.abs(self.bias.astype(np.int64)).max() * CONSTANT >= EXACT:
             raise ValueError("the logits of a context are not exact")
 
@@ -123,7 +130,7 @@ class CodeContext:
         books = int(used.max(initial=0))
         result = np.zeros((books, channels, frames), dtype=np.int32)
         known = _Known(self, used, aside)
-        for step in range(frames + books - 1 if books else 0):
+        for step in range(self.pace * (frames - 1) + books if books else 0):
             book, frame, channel = known.places(step, books)
             if not len(book):
                 continue
@@ -146,7 +153,7 @@ class CodeContext:
     def state(self) -> dict[str, np.ndarray]:
         """As arrays for a weights file, without the codewords."""
         parts = {f"{name}.{key}": value for name in PARTS for key, value in getattr(self, name).state().items()}
-        return parts | {"bias": self.bias, "exponent": np.array([self.exponent])}
+        return parts | {"bias": self.bias, "numbers": np.array([self.exponent, self.pace])}
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray], words: np.ndarray, planes: int) -> "CodeContext":
@@ -154,12 +161,12 @@ class CodeContext:
 
         planes: of side information that there will be.
         """
-        exponent = int(state["exponent"][0])
+        exponent, pace = state["numbers"].tolist()
         parts = [
             Network.from_state({key[len(name) + 1 :]: v for key, v in state.items() if key.startswith(f"{name}.")})
             for name in PARTS
         ]
-        context = cls(exponent, whole(words, exponent), *parts, state["bias"])
+        context = cls(exponent, pace, whole(words, exponent), *parts, state["bias"])
         blank = np.zeros((planes, 1, 1), dtype=np.int64)
         context.code(RateCounter(), np.ones((1, 1), dtype=np.int32), blank, np.zeros((1, 1, 1), dtype=np.int32))
         return context
@@ -168,7 +175,7 @@ class CodeContext:
 def context_tensors(context: CodeContext | None) -> dict[str, Tensor]:
     """What a weights file holds of a context, if there is one."""
     state = {} if context is None else context.state()
-    return {PREFIX + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
+    return {PREFIX + name: torch.from_numpy(value.copy()) for name, value in state.items()}
 
 
 def context_of(state: Mapping[str, Tensor], words: Tensor, planes: int) -> CodeContext | None:

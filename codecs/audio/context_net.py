@@ -16,8 +16,9 @@ ENTRIES, LARGEST_ENTRY = 16, 127  # vectors of entries are in units of 1 / ENTRI
 
 @dataclass(frozen=True)
 class ContextConfig:
-    """Sizes: features of a frame, hidden layers, numbers that entries are compared by."""
+    """Sizes: features of a frame, hidden layers, numbers that entries are compared by; `pace` as in `CodeContext`."""
 
+    pace: int = 1
     features: int = 128
     width: int = 128
     entry_width: int = 96
@@ -36,7 +37,7 @@ class ContextNet(nn.Module):
     def __init__(self, words: Tensor, planes: int, config: ContextConfig) -> None:
         super().__init__()
         c, (books, size, dim) = config, words.shape
-        largest = float(words.abs().max())
+        self.pace, largest = c.pace, float(words.abs().max())
         self.exponent = math.floor(math.log2(LARGEST / largest))
         words = torch.from_numpy(whole(words.numpy(force=True), self.exponent)).float()
         self.register_buffer("words", words, persistent=False)
@@ -72,7 +73,9 @@ class ContextNet(nn.Module):
         book, row, frame = places = (used > torch.arange(books).view(-1, 1, 1)).nonzero().T
         padded = functional.pad(self.features(used, codes), (0, 0, PAST, 0))
         padded[:, :, :PAST] = self.sums(torch.zeros(1, self.words.shape[2]))
-        known = [padded[(book + back).clamp(max=books), row, frame + PAST - back] for back in range(PAST + 1)]
+        known = [
+            padded[(book + self.pace * back).clamp(max=books), row, frame + PAST - back] for back in range(PAST + 1)
+        ]
         side = torch.from_numpy(beside(aside.numpy())).float().permute(1, 2, 0) / UNIT
         return torch.cat((*known, side[row, frame], functional.one_hot(book, books)), 1), places
 
@@ -110,6 +113,7 @@ class ContextNet(nn.Module):
         reach = int(self.words.abs().amax(1).sum(0).max())
         return CodeContext(
             self.exponent,
+            self.pace,
             self.words.double().numpy(),
             freeze(scaled(self.sums, 1 / self.scale), drawn, low=0, high=LARGEST, resolution=UNIT, input_bound=reach),
             freeze(
