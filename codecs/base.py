@@ -80,6 +80,7 @@ class Codec(torch.nn.Module):
         profile: number of the codec's own syntax.
         aims: measures of `Options.aim` that this codec comes to in one go: "bytes", "bpp", "psnr".
         config: frozen dataclass from which the same networks can be built again.
+        variant: name of the weights' variant, such as "48k", where there are several.
         identity: SHA-256 of what the decoder uses, set when weights are loaded or exported; zeros for codecs whose
             files carry their own network. Files hold the first 8 bytes.
     """
@@ -90,7 +91,13 @@ class Codec(torch.nn.Module):
     Config: ClassVar[type]
     aims: ClassVar[tuple[str, ...]] = ()
     config: Any
+    variant: str = ""
     identity: bytes = bytes(32)
+
+    @classmethod
+    def variant_for(cls, signal: Signal) -> str:
+        """Name of the variant of the weights that serves a signal; "" where there is but one."""
+        return ""
 
     @classmethod
     def level(cls, quality: float) -> int:

@@ -21,8 +21,15 @@ def test_registry_tells_the_truth(entry):
 
 
 def test_one_default_each_and_little_in_all():
-    defaults = [entry.codec for entry in weights.entries() if entry.default]
-    assert sorted(defaults) == ["audio/mdct-rvq", "image/circuit", "image/overfit", "image/patch", "image/slices"]
+    defaults = [(entry.codec, entry.variant) for entry in weights.entries() if entry.default]
+    assert len(set(defaults)) == len(defaults)
+    assert sorted({codec for codec, _ in defaults}) == [
+        "audio/mdct-rvq",
+        "image/circuit",
+        "image/overfit",
+        "image/patch",
+        "image/slices",
+    ]
     assert sum(entry.bytes for entry in weights.entries()) < 24 << 20
     stray = {path.name for path in Path(weights.__file__).parent.glob("*.safetensors")}
     assert stray == {entry.file for entry in weights.entries()}

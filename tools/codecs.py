@@ -36,7 +36,10 @@ def lines() -> list[str]:
         rows = [entry for entry in entries() if entry.codec == name]
         for row in rows:
             chosen = ", used for encoding" if row.default else ""
-            found.append(f"    weights {row.digest[:16]}  {row.file}, {row.bytes} bytes, {row.licence}{chosen}")
+            variant = f", variant {row.variant}" if row.variant else ""
+            found.append(
+                f"    weights {row.digest[:16]}  {row.file}, {row.bytes} bytes, {row.licence}{variant}{chosen}"
+            )
         if not rows:
             found.append("    no weights: fitted to each input, or trained with triptych.tools.train")
     for family in FAMILIES.values():

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", help="what Pillow, soundfile or PyAV read; - for standard input")
     parser.add_argument("output", metavar="OUT", nargs="?", help="default: IN with .trip; - for standard output")
     parser.add_argument("--codec", help="default: the one for this kind of input; see triptych codecs")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file instead of those that ship")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file, or a variant such as 48k")
     parser.add_argument("--quality", type=console.number(0, 100), default=50.0, metavar="0..100", help="default: 50")
     parser.add_argument("--effort", type=console.number(0, 10, True), default=3, metavar="0..10", help="default: 3")
     parser.add_argument(

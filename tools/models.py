@@ -90,7 +90,7 @@ def _registered(entry: weights.Entry) -> Codec:
 
 @lru_cache(maxsize=4)
 def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
-    """The codec of this name with its default weights, or with those of a weights file.
+    """The codec of this name with its default weights, or with those of a weights file or of a variant such as "48k".
 
     `level` chooses among the weights of a codec that has several, see `Codec.level`; 0 takes those for quality 50.
 
@@ -102,7 +102,8 @@ def load(name: str, path: Path | None = None, level: int = 0) -> Codec:
     """
     cls = codec_class(name)
     if path is not None:
-        codec = from_file(path)
+        shipped = weights.find(name, variant=str(path))
+        codec = from_file(path if shipped is None else shipped.path)
         if codec.id != name:
             raise WrongModel(f"{path} holds weights of {codec.id}, not of {name}")
         return codec
@@ -158,14 +159,22 @@ def load_for(track: Track, path: Path | None = None) -> Codec:
 def export(codec: Codec, folder: Path, recipe: "Recipe", steps: int, seconds: float) -> Path:
     """Write a frozen codec's weights, their line in the registry and their card into a folder.
 
-    The new weights become the default of their codec; other entries stay.
+    The new weights become the default of their codec and variant; other entries stay.
     """
     identify(codec)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{codec.id.replace('/', '-')}-{codec.identity[:4].hex()}.safetensors"
     save(codec, path)
     entry = weights.Entry(
-        codec.id, codec.profile, path.name, codec.identity.hex(), os.path.getsize(path), "Apache-2.0", recipe.name, True
+        codec.id,
+        codec.profile,
+        path.name,
+        codec.identity.hex(),
+        os.path.getsize(path),
+        "Apache-2.0",
+        recipe.name,
+        default=True,
+        variant=codec.variant,
     )
     weights.register(folder / "registry.toml", entry)
     path.with_suffix(".md").write_text(_card(codec, recipe, entry, steps, seconds))

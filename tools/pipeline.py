@@ -11,6 +11,7 @@ from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import DEFAULTS, codec_class, kind_of
 from ..codecs.signals import Clip, Crop, Picture, Signal, Sound
+from ..weights import find
 from . import causes, models, parts
 from .errors import UsageError
 
@@ -30,13 +31,13 @@ def encode(
 ) -> None:
     """Write `signal` as a .trip file to `out`, which is only appended to.
 
-    `codec_id` chooses the codec, None the default of the signal's kind; `weights` names a weights file for it. A Clip
+    `codec_id` chooses the codec, None the default of the signal's kind; `weights` names a weights file or a variant. A Clip
     with sound becomes two tracks: the frames by that codec, the sound by the default codec for sounds. Raises
     UsageError for a codec that is unknown or made for another kind of signal, WrongModel where no weights are at hand,
     OverLimit where decoding the file would take more than `memory` bytes.
     """
     options = options or Options()
-    codec = load(choose(signal, codec_id), weights, options.quality)
+    codec = load(choose(signal, codec_id), weights, options.quality, signal)
     parts = _parts(signal, codec, options)
     opened = []
     for codec, part, choice in parts:
@@ -114,9 +115,15 @@ def choose(signal: Signal, codec_id: str | None) -> str:
     return codec_id
 
 
-def load(codec_id: str, weights: Path | None = None, quality: float = 50.0) -> Codec:
-    """A codec with its weights, those for `quality` where it has several sets; raises UsageError and a TripError."""
-    level = 0 if weights is not None else codec_class(codec_id).level(quality)
+def load(codec_id: str, weights: Path | None = None, quality: float = 50.0, signal: Signal | None = None) -> Codec:
+    """A codec with its weights: given ones, or those for a quality and a signal where it has several sets.
+
+    Raises UsageError and a TripError.
+    """
+    cls = codec_class(codec_id)
+    if weights is None and signal is not None and (entry := find(codec_id, variant=cls.variant_for(signal))):
+        weights = entry.path
+    level = 0 if weights is not None else cls.level(quality)
     return _loaded(lambda: models.load(codec_id, weights, level))
 
 
@@ -137,7 +144,7 @@ def _parts(signal: Signal, codec: Codec, options: Options) -> list[tuple[Codec, 
     sound = replace(options, progress=lambda done, text: report(1 - SOUND_SHARE + done * SOUND_SHARE, text))
     return [
         (codec, replace(signal, sound=None), picture),
-        (load(DEFAULTS["audio"], None, options.quality), signal.sound, sound),
+        (load(DEFAULTS["audio"], None, options.quality, signal.sound), signal.sound, sound),
     ]
 
 

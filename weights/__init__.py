@@ -20,7 +20,13 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """One weights file of the registry; `digest` is the whole SHA-256 in hex, of which files carry the first 8 bytes."""
+    """One weights file of the registry.
+
+    Attributes:
+        digest: the whole SHA-256 in hex, of which files carry the first 8 bytes.
+        default: whether it is used for encoding, of those of its codec and variant.
+        variant: name of what it is made for, where a codec has weights for several things, such as "48k".
+    """
 
     codec: str
     profile: int
@@ -30,6 +36,7 @@ class Entry:
     licence: str
     recipe: str
     default: bool = False
+    variant: str = ""
 
     @property
     def path(self) -> Path:
@@ -56,7 +63,7 @@ def parse(text: str) -> tuple[Entry, ...]:
 def _entry(row: object) -> Entry:
     """A row of the registry, its fields checked."""
     types = {field.name: field.type for field in fields(Entry)}
-    if not isinstance(row, dict) or not types.keys() - {"default"} <= row.keys() <= types.keys():
+    if not isinstance(row, dict) or not types.keys() - {"default", "variant"} <= row.keys() <= types.keys():
         raise ValueError(f"weights in a registry have the fields {', '.join(types)}")
     wrong = [name for name, value in row.items() if type(value) is not types[name]]
     if wrong or not _DIGEST.fullmatch(row["digest"]) or Path(row["file"]).name != row["file"]:
@@ -64,25 +71,28 @@ def _entry(row: object) -> Entry:
     return Entry(**row)
 
 
-def find(codec: str, digest: bytes | None = None) -> Entry | None:
-    """The entry of a codec with this digest (its first 8 bytes), or its default when no digest is given."""
-    for entry in entries():
-        if entry.codec == codec and (entry.default if digest is None else entry.digest[:16] == digest.hex()):
-            return entry
-    return None
+def find(codec: str, digest: bytes | None = None, variant: str = "") -> Entry | None:
+    """The entry of a codec with this digest (its first 8 bytes), or the default when no digest is given.
+
+    variant: of which variant; where none is asked for, the first by name.
+    """
+    rows = [entry for entry in entries() if entry.codec == codec and variant in ("", entry.variant)]
+    if digest is not None:
+        return next((entry for entry in rows if entry.digest[:16] == digest.hex()), None)
+    return min((entry for entry in rows if entry.default), key=lambda entry: entry.variant, default=None)
 
 
 def register(path: Path, entry: Entry) -> None:
-    """Add an entry to a registry file, as the default of its codec where it is one; other entries stay."""
+    """Add an entry to a registry file, as the default of its codec and variant where it is one; other entries stay."""
     table = tomllib.loads(path.read_text()) if path.exists() else {}
     rows = [row for row in table.get("weights", []) if row["digest"] != entry.digest]
     for row in rows:
-        if entry.default and row["codec"] == entry.codec:
+        if entry.default and (row["codec"], row.get("variant", "")) == (entry.codec, entry.variant):
             row["default"] = False
     lines = []
     for row in [*rows, asdict(entry)]:
         lines.append("[[weights]]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in row.items()]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in row.items() if value != ""]
         lines.append("")
     path.write_text("\n".join(lines))
 

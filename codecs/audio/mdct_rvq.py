@@ -1,7 +1,7 @@
 """audio/mdct-rvq: the codec around the network, from sounds to units of integers and back.
 
-MDCT frames as gain and shape, shape as a sum of codewords from up to 16 codebooks, static integer tables, a ConvNeXt on either
-side; after MDCTCodec (Jiang et al. 2024) and SoundStream (Zeghidour et al. 2021). Speech and other sound at 16 kHz.
+MDCT frames as gain and shape, shape as a sum of codewords, integer tables, two channels crossed or not, a ConvNeXt on either
+side; after MDCTCodec (Jiang et al. 2024) and SoundStream (Zeghidour et al. 2021). Each variant has its own sample rate.
 """
 
 import struct
@@ -25,12 +25,14 @@ from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .resample import clean, resample
+from .stereo import alike, crossing, uncrossing
 from .symbols import PLANES, CodeTables, Symbols, traverse
 
-PER_UNIT = 500  # blocks a unit, 10 s
+PER_UNIT = 500  # blocks a unit, 7 to 10 s
 WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
+RATES = (16000, 24000, 48000)  # Hz, of the variants that ship
 PARAMETERS = struct.Struct("<BBH")  # codebooks, modes, blocks a unit
-SPARING, CONTEXT = 1, 4  # modes: numbers of codebooks vary; codes have probabilities from their context
+SPARING, CROSSED, CONTEXT = 1, 2, 4  # modes: numbers of codebooks vary; two channels are sum and difference; contexts
 FREQUENCIES = "tables.codes.frequencies"
 TRAINING_ONLY = ("net.quantiser.counts", "net.quantiser.sums")
 
@@ -44,7 +46,10 @@ class Plan:
 
 
 class MdctRvqCodec(Codec):
-    """The codec of the module; every channel is coded on its own. It codes once `tables` are there: see `finish`."""
+    """The codec of the module; every channel is coded on its own, two perhaps as sum and difference.
+
+    It codes once `tables` are there: see `freeze`.
+    """
 
     id: ClassVar[str] = "audio/mdct-rvq"
     kind: ClassVar[str] = "audio"
@@ -57,6 +62,7 @@ class MdctRvqCodec(Codec):
         self.net = (BandedNet if self.config.bands else MdctRvqNet)(self.config)
         self.tables: CodeTables | None = None
         self.context: CodeContext | None = None
+        self.variant = named(self.config.rate)
         self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
     # Samples to symbols and back
@@ -116,6 +122,11 @@ class MdctRvqCodec(Codec):
 
     # The protocol
 
+    @classmethod
+    def variant_for(cls, signal: Sound) -> str:
+        """The variant of the least sample rate that keeps all of a sound."""
+        return named(min((rate for rate in RATES if rate >= signal.rate), default=RATES[-1]))
+
     def open(self, signal: Sound, options: Options) -> tuple[Track, Plan]:
         """Header of a sound; raises OverLimit for sample rates that are out of bounds."""
         if not LOWEST_RATE <= signal.rate <= HIGHEST_RATE:
@@ -125,18 +136,17 @@ class MdctRvqCodec(Codec):
         sparing, context = self._sparing(plan.books), self.context is not None and options.effort > 0
         outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        parameters = PARAMETERS.pack(
-            self.config.books if sparing else round(plan.books), SPARING * sparing | CONTEXT * context, PER_UNIT
-        )
+        modes = SPARING * sparing | CONTEXT * context | CROSSED * (channels == 2 and alike(clean(signal.samples)))
+        parameters = PARAMETERS.pack(self.config.books if sparing else round(plan.books), modes, PER_UNIT)
         return Track(self.id, self.profile, True, bytes(8), media, parameters), plan
 
     def encode_units(
         self, signal: Sound, track: Track, plan: Plan, number: int, options: Options
     ) -> Iterator[Weights | Unit]:
-        """Units of 10 s with one stream each."""
+        """Units of 500 blocks with one stream each."""
         layout, books, modes = self._layout(track)
         samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.samples)
-        samples = torch.from_numpy(samples).to(self.net.weight.device)
+        samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
             symbols = self.analyse(samples, plan, first, end)
@@ -166,6 +176,7 @@ class MdctRvqCodec(Codec):
         if unit != layout.units - 1:
             raise Malformed(f"a sound of this length is {layout.units} units, not {unit + 1}")
         samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
+        samples = uncrossing(samples) if modes & CROSSED else samples
         samples = resample(samples, self.config.rate, layout.own_rate, layout.total)
         return Sound(np.clip(samples, -1, 1), layout.own_rate)
 
@@ -191,7 +202,8 @@ class MdctRvqCodec(Codec):
         books, modes, per_unit = PARAMETERS.unpack(track.parameters)
         if not 1 <= books <= self.config.books or not per_unit:
             raise Malformed(f"{self.id} has up to {self.config.books} codebooks and at least one block a unit")
-        if modes & ~(SPARING | CONTEXT) or (modes & CONTEXT and self.context is None):
+        unread = ~(SPARING | CONTEXT | CROSSED * (track.media.channels == 2))
+        if modes & unread or (modes & CONTEXT and self.context is None):
             raise Malformed(f"the weights at hand of {self.id} do not read files of mode {modes}")
         layout = Layout.of(track.media, self.config.rate, self.config.hop, per_unit, self.net.decoder.reach)
         return layout, books, modes
@@ -233,6 +245,11 @@ class MdctRvqCodec(Codec):
         """Everything but the analysis."""
         analysis = ("net.encoder.", "net.project")
         return {name: value for name, value in self.export_state().items() if not name.startswith(analysis)}
+
+
+def named(rate: int) -> str:
+    """The name of the variant for a sample rate in Hz."""
+    return f"{rate / 1000:g}k"
 
 
 def _nothing(channels: int, books: int) -> Symbols:

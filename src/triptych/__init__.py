@@ -32,6 +32,7 @@ def encode(
     tile: int | None = None,
     target: tuple[str, float] | None = None,
     progress: Callable[[float, str], None] | None = None,
+    weights: Path | None = None,
 ) -> bytes:
     """Encode a media file, a signal or an array; the bytes of a .trip file.
 
@@ -49,11 +50,13 @@ def encode(
         target: instead of `quality`, of pictures and sounds: "bytes", "bpp" or "kbps" and the most that the file may come
             to, or "psnr" (dB) or "ms-ssim" and the value to come near to.
         progress: called with the fraction done and a short text.
+        weights: a weights file, or the name of a variant such as "48k"; None lets the signal decide.
 
     Raises:
         ValueError: an array of a shape or type that is no signal, or an option out of range.
         triptych.tools.errors.UsageError: a file that cannot be read, a codec that does not fit, a target out of reach.
     """
+    import pathlib
     from io import BytesIO
 
     from .codecs.base import Options, silent
@@ -61,11 +64,11 @@ def encode(
     from .tools.arrays import as_signal
 
     options = Options(quality, effort, seconds, progress or silent, seed, tile)
-    signal = as_signal(source, rate, fps)
+    signal, file = as_signal(source, rate, fps), None if weights is None else pathlib.Path(weights)
     if target is not None:
-        return targets.reach(signal, targets.Target(*target), codec, options).data
+        return targets.reach(signal, targets.Target(*target), codec, options, file).data
     out = BytesIO()
-    pipeline.encode(signal, out, codec, options)
+    pipeline.encode(signal, out, codec, options, file)
     return out.getvalue()
 
 
@@ -144,7 +147,10 @@ def open(source: "bytes | Path") -> "Reader":
 
 
 def load(codec: str, weights: Path | None = None) -> "Codec":
-    """A codec as a torch module in evaluation mode, with the weights that ship or those of a safetensors file."""
+    """A codec as a torch module in evaluation mode, with the weights that ship or those of a safetensors file.
+
+    weights: the file, or the name of a variant that ships, such as "48k" for audio/mdct-rvq.
+    """
     import pathlib
 
     from .tools import models

@@ -10,6 +10,7 @@ from ...bitstream.errors import UnknownCodec
 from ...codecs.base import Options
 from ...codecs.registry import CODECS, kind_of
 from ...codecs.signals import Signal
+from ...weights import entries
 from .. import peers, pipeline
 from ..errors import UsageError
 from ..files import read_bytes
@@ -71,9 +72,12 @@ class Ours:
         return f"effort {self.effort}{fitted}"
 
     def version(self, quality: float = 50.0) -> str:
-        """Of this package, and the digest of the weights for a quality."""
-        digest = pipeline.load(self.name, self.weights, quality).identity[:8]
-        return f"triptych {version_of('triptych')}" + (f", weights {digest.hex()}" if any(digest) else "")
+        """Of this package, and the digests of the weights for a quality, of all variants."""
+        shipped = [entry.digest[:16] for entry in entries() if entry.codec == self.name and entry.default]
+        if self.weights is not None or not shipped:
+            digest = pipeline.load(self.name, self.weights, quality).identity[:8]
+            shipped = [digest.hex()] if any(digest) else []
+        return ", weights ".join([f"triptych {version_of('triptych')}", *shipped])
 
     def encode(self, signal: Signal, quality: float, path: Path) -> None:
         """Write a .trip file."""

@@ -57,7 +57,7 @@ def music() -> Recipe:
         default(),
         name="audio_mdct.music",
         make=lambda: MdctRvqCodec(config),
-        task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.8),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.8),
         steps=1800,
         batch=8,
         lr=1.2e-3,
@@ -71,7 +71,7 @@ def wide() -> Recipe:
         music(),
         name="audio_mdct.wide",
         make=lambda: MdctRvqCodec(config),
-        task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.3),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.3),
     )
 
 
