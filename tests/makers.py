@@ -23,6 +23,9 @@ from triptych.codecs.image.patch_net import PatchConfig
 from triptych.codecs.image.slices import SlicesCodec
 from triptych.codecs.image.slices_net import SlicesConfig
 from triptych.codecs.signals import Picture
+from triptych.codecs.video.stem import StemCodec
+from triptych.codecs.video.stem_net import StemConfig
+from triptych.codecs.video.stem_rows import RowNetworks
 from triptych.entropy import Tables, gaussian
 from triptych.tools.recipes.patch_side import fit_near, seen_residuals, seen_side
 from triptych.tools.recipes.patch_start import start_net
@@ -42,6 +45,7 @@ TINY = {
 }
 TINY_PATCH = PatchConfig(**TINY)
 TINY_SLICES = SlicesConfig(**TINY, slices=(8, 16, 24), features=8, hidden=16, row_hidden=8)
+TINY_STEM = StemConfig(**TINY, encoder_width=16, change=6, change_hidden=16, row_hidden=8)
 TINY_MDCT_RVQ = MdctRvqConfig(
     dim=24,
     books=4,
@@ -118,6 +122,23 @@ def tiny_slices(config: SlicesConfig = TINY_SLICES, seed: int = 0) -> SlicesCode
     counts = np.broadcast_to((1e6 * np.exp(-np.abs(values) / 4)).astype(int) + 1, (config.points * config.side, 255))
     inputs = [torch.randint(-7, 64, (4, part[0].in_channels, 8, 8)).float() for part in codec.net.row_networks]
     codec.freeze_rows(Tables.from_counts(counts, -SIDE_BOUND, escape=True), None, gaussian(), inputs)
+    return codec.eval().requires_grad_(False)
+
+
+def tiny_stem(seed: int = 0) -> StemCodec:
+    """A tiny video/stem codec, started from made pictures and frozen; its zero layers are disturbed so that all parts act."""
+    torch.manual_seed(seed)
+    codec, config = StemCodec(TINY_STEM), TINY_STEM
+    started(codec, seed, lambda name: 0.05 if name.startswith("row") else 0.002)
+    counts = (1e6 * np.exp(-np.abs(np.arange(-SIDE_BOUND, SIDE_BOUND + 1)) / 4)).astype(int) + 1
+    codec.freeze(np.broadcast_to(counts, (config.points * config.side, len(counts))))
+    inputs = {
+        name: torch.randint(-9, 64, (4, getattr(codec.net, f"row_{name}")[0].in_channels, 8, 8)).float()
+        for name in ("past", "change", "near")
+    }
+    networks = RowNetworks.freeze(codec.net, inputs)
+    tables = Tables.trimmed(np.broadcast_to(counts, (config.points * config.change, len(counts))), -SIDE_BOUND)
+    codec.freeze_changes(codec, codec.side_tables, tables, gaussian(), networks)
     return codec.eval().requires_grad_(False)
 
 

@@ -61,9 +61,10 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
         pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort, aim=aim), weights)
         return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
 
-    if isinstance(signal, Clip):
+    aims = codec_class(pipeline.choose(signal, codec_id)).aims
+    if isinstance(signal, Clip) and "bytes" in aims:
         return _film(signal, attempt, target, options)
-    if target.measure in codec_class(pipeline.choose(signal, codec_id)).aims:
+    if target.measure in aims:
         return _aim(attempt, target, options, target.measure)
     draft = min(options.effort, CHEAP)
     tried = search(lambda quality: attempt(quality, draft), target, 0.0, 100.0, HALVINGS, options.progress)

@@ -271,8 +271,11 @@ class StemCodec(PatchCodec):
             raise Malformed(f"a film of {media.total} frames has units for {len(frames)}")
         return Clip(np.stack(frames), Fraction(*media.rate))
 
-    def frames(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
-        """Frames uint8 [H, W, 3] one after the other, computed as they are asked for; raises as `decode`."""
+    def frames(self, track: Track, items: Iterable[Weights | Unit], first: int = 0) -> Iterator[np.ndarray]:
+        """Frames uint8 [H, W, 3] one after the other, computed as they are asked for; raises as `decode`.
+
+        first: number of the first frame of the first unit in `items`; no matter here.
+        """
         media, index = self.parsed(track)
         for item in items:
             yield from self.shown(self._read(item, media, index), media, index)

@@ -47,7 +47,8 @@ STRIDES = torch.tensor([0.05, 0.75, 0.2])  # shares of chains whose frames are r
 VALIDATED = (1, 3, 5, 7)  # rate points
 NETWORKS = ("past", "change", "near")
 COUNTED = 60  # batches of 8 chains for tables
-SHOWN = 8  # frames of a clip for validation
+HELD = 16  # of so many clips one is for validation
+SHOWN = 8  # frames of it
 
 
 def default() -> Recipe:
@@ -213,7 +214,7 @@ class StemTask:
         self.patch: PatchCodec = models.load("image/patch")
         self.held, latents, first = [], [], []
         for number, frames in enumerate(clips(data / "train" / "video")):
-            if number % 16 == 15:
+            if number % HELD == 0:
                 top, left = ((side - 256) // 2 if side > 256 else 0 for side in frames.shape[1:3])
                 self.held.append(frames[:SHOWN, top : top + 256, left : left + 256][:, : frames.shape[1] // 32 * 32])
                 continue
