@@ -53,7 +53,7 @@ SHOWN = 8  # frames of it
 
 def default() -> Recipe:
     """Crops of 192x192 pixels."""
-    return recipe("video_stem.default", StemConfig(), 1600, 12)
+    return recipe("video_stem.default", StemConfig(), 800, 10)
 
 
 def smoke() -> Recipe:
@@ -70,10 +70,10 @@ def recipe(name: str, config: StemConfig, steps: int, chains: int, batch: int = 
         steps=steps,
         batch=batch,
         lr=3e-3,
-        warmup=60,
-        ema=0.995,
+        warmup=40,
+        ema=0.99,
         validate_every=400,
-        save_every=200,
+        save_every=100,
         data=DATA,
     )
 
