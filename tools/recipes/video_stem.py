@@ -46,7 +46,6 @@ SIDE = 12  # latents a side
 STRIDES = torch.tensor([0.05, 0.75, 0.2])  # shares of chains whose frames are repeated, follow each other, skip one
 VALIDATED = (1, 3, 5, 7)  # rate points
 NETWORKS = ("past", "change", "near")
-COUNTED = 60  # batches of 8 chains for tables
 HELD = 16  # of so many clips one is for validation
 SHOWN = 8  # frames of it
 
@@ -58,15 +57,15 @@ def default() -> Recipe:
 
 def smoke() -> Recipe:
     """A few steps for tests."""
-    return recipe("video_stem.smoke", StemConfig(), 2, 1, batch=2)
+    return recipe("video_stem.smoke", StemConfig(), 2, 1, batch=2, counted=1)
 
 
-def recipe(name: str, config: StemConfig, steps: int, chains: int, batch: int = 4) -> Recipe:
-    """A run with one configuration; `chains` are drawn from every clip."""
+def recipe(name: str, config: StemConfig, steps: int, chains: int, batch: int = 4, counted: int = 60) -> Recipe:
+    """A run with one configuration; `chains` are drawn from every clip, tables from `counted` batches of eight of them."""
     return Recipe(
         name=name,
         make=partial(fresh, config),
-        task=lambda: StemTask(chains),
+        task=lambda: StemTask(chains, counted),
         steps=steps,
         batch=batch,
         lr=3e-3,
@@ -206,8 +205,8 @@ def tensor(frames: np.ndarray) -> Tensor:
 class StemTask:
     """Latents of chains of crops in memory, at rates drawn evenly; bits per pixel plus lambda times the squared error."""
 
-    def __init__(self, chains: int) -> None:
-        self.chains = chains
+    def __init__(self, chains: int, counted: int) -> None:
+        self.chains, self.counted = chains, counted
 
     def load(self, data: Path, generator: Generator) -> None:
         """Chains of crops from `train/video`, analysed by image/patch as it ships."""
@@ -307,8 +306,8 @@ class StemTask:
         """Freeze, with what chains at all rates show of inputs of the row networks, of z and of residuals."""
         net, generator = codec.net, Generator().manual_seed(7)
         points, inputs, seen = codec.config.points, [], torch.zeros(ROWS, 2 * MOST + 1, dtype=torch.int64)
-        side: list[list[Tensor]] = [[] for _ in range(points)]
-        for _ in range(COUNTED):
+        side = [[torch.zeros(0, codec.config.change, SIDE // 2, SIDE // 2)] for _ in range(points)]
+        for _ in range(self.counted):
             latents, _ = self.batch(8, generator)
             point = rates(len(latents), points, generator)
             gain = net.gain(point)
@@ -318,9 +317,9 @@ class StemTask:
                 past, seen = coded.past, seen + coded.seen
                 inputs.append([x[:1] for x in coded.inputs])
                 for nearest, z in zip(point.round().long().tolist(), coded.z, strict=True):
-                    side[nearest].append(z)
+                    side[nearest].append(z[None])
         calibration = {name: torch.cat(x) for name, x in zip(NETWORKS, zip(*inputs, strict=True), strict=True)}
-        counted = [torch.stack(z).numpy().astype(np.int32) for z in side]
+        counted = [torch.cat(z).numpy().astype(np.int32) for z in side]
         codec.freeze_changes(
             self.patch,
             short_tables(self.patch.side_tables),
