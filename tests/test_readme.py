@@ -8,6 +8,7 @@ import pytest
 import toys
 
 from triptych.tools import cli
+from triptych.tools.train import find_recipe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -45,7 +46,10 @@ def test_folders_and_make_targets_exist():
     assert set(re.findall(r"^make ([\w-]+)", README + contributing, re.MULTILINE)) <= targets
 
 
-@pytest.mark.parametrize("line", re.findall(r"^triptych (.+?)(?:  +#.*)?$", README, re.MULTILINE))
+TEXTS = README + "".join(page.read_text() for page in PAGES)
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(re.findall(r"^triptych (.+?)(?:  +#.*)?$", TEXTS, re.MULTILINE)))
 def test_commands_are_understood(line, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, *arguments = line.split()
@@ -55,6 +59,13 @@ def test_commands_are_understood(line, capsys, tmp_path, monkeypatch):
     status = cli.main([name, *arguments])
     expected = 0 if name == "codecs" else 2
     assert status == expected and ("no such f" in capsys.readouterr().err.lower()) == bool(expected)
+
+
+def test_scripts_and_recipes_that_are_named_exist():
+    scripts = set(re.findall(r"python ((?:benchmarks|fuzz|tests|docs)/\w+\.py)", TEXTS))
+    assert len(scripts) > 8 and not [name for name in scripts if not (ROOT / name).is_file()]
+    recipes = set(re.findall(r"-m triptych\.tools\.train (\w+\.\w+)", TEXTS))
+    assert recipes and all(find_recipe(name).name == name for name in recipes)
 
 
 def test_the_named_python_version_is_that_of_the_package():
