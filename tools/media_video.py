@@ -171,7 +171,7 @@ def write_sound(container: OutputContainer, stream: av.AudioStream, sound: Sound
     """Encode a whole sound into one stream of an open container."""
     samples = np.clip(sound.samples, -1.0, 1.0)
     if stream.format.name == "s16":
-        packed = np.clip(np.rint(samples.T * 32768.0), -32768, 32767).astype(np.int16).reshape(1, -1)
+        packed = media_sound.whole_numbers(sound.samples).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=stream.layout)
     else:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout)

@@ -5,20 +5,24 @@ from io import BytesIO
 
 from .errors import MediaError
 
-COPIES = 2  # of all samples are in memory at a time while a file is read
+COPIES = {"image": 2, "audio": 3, "video": 2}  # of all samples that are in memory at a time
 FILM, SOUND = 3, 4  # bytes of a pixel of a film and of a sample of a sound
 
 
 def check(data: bytes, kind: str | None, name: str, memory: int) -> None:
-    """Refuse a file whose samples alone would take more than `memory` bytes; raises MediaError.
+    """Refuse a file whose encoding would take more than `memory` bytes; raises MediaError.
 
-    It is the least that encoding takes. A file whose header cannot be read passes: reading it says why.
+    A file whose header cannot be read passes: reading it says why.
     """
-    measure = {"image": _picture, "audio": _sound, "video": _film}.get(kind or "")
-    need = len(data) + COPIES * (measure(data) if measure is not None else 0)
-    if need > memory:
-        least, limit = (f"{amount / 2**30:.3g} GiB" for amount in (need, memory))
+    if (wanted := need(data, kind)) > memory:
+        least, limit = (f"{amount / 2**30:.3g} GiB" for amount in (wanted, memory))
         raise MediaError(f"{name}: encoding would take at least {least} of memory; the limit is {limit} (--memory)")
+
+
+def need(data: bytes, kind: str | None) -> int:
+    """Bytes that encoding a media file takes at least."""
+    measures = {"image": _picture, "audio": _sound, "video": _film}
+    return len(data) + (COPIES[kind] * measures[kind](data) if kind in measures else 0)
 
 
 def _picture(data: bytes) -> int:

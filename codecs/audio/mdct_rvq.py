@@ -178,7 +178,7 @@ class MdctRvqCodec(Codec):
         samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
         samples = uncrossing(samples) if modes & CROSSED else samples
         samples = resample(samples, self.config.rate, layout.own_rate, layout.total)
-        return Sound(np.clip(samples, -1, 1), layout.own_rate)
+        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
 
     def memory(self, track: Track) -> int:
         """Samples at both rates, symbols, and the network's activations for one unit."""

@@ -5,13 +5,18 @@ import soxr
 
 
 def clean(samples: np.ndarray) -> np.ndarray:
-    """Samples float32 [channels, n] within full scale; what is not a number becomes silence."""
-    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1, 1).astype(np.float32)
+    """A copy of samples [channels, n] as float32 within full scale; what is not a number becomes silence."""
+    cleaned = np.array(samples, dtype=np.float32)
+    np.nan_to_num(cleaned, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.clip(cleaned, -1, 1, out=cleaned)
 
 
 def resample(samples: np.ndarray, rate: int, new_rate: int, length: int) -> np.ndarray:
     """Samples float32 [channels, n] at `rate` Hz as float32 [channels, length] at `new_rate` Hz."""
-    if rate != new_rate and samples.shape[1]:
-        samples = np.stack([soxr.resample(channel, rate, new_rate) for channel in np.ascontiguousarray(samples)])
-    missing = max(0, length - samples.shape[1])
-    return np.ascontiguousarray(np.pad(samples[:, :length], ((0, 0), (0, missing))), dtype=np.float32)
+    made = np.zeros((len(samples), length), dtype=np.float32)
+    for channel, target in zip(samples, made, strict=True):  # one at a time: an hour of sound fills gigabytes
+        if rate != new_rate and len(channel):
+            channel = soxr.resample(np.ascontiguousarray(channel), rate, new_rate)
+        count = min(length, len(channel))
+        target[:count] = channel[:count]
+    return made

@@ -235,7 +235,7 @@ class WaveformCodec(Codec):
         parts = list(self._sounds(self._read(track, items, layout, books), layout, track.media.channels))
         samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
         samples = resample(samples.astype(np.float32), self.config.rate, layout.own_rate, layout.total)
-        return Sound(np.clip(samples, -1, 1), layout.own_rate)
+        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
 
     def _read(self, track: Track, items: Iterable[Weights | Unit], layout: Layout, books: int) -> Iterator[Codes]:
         """The codes of each unit, checked."""
