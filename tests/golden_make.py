@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from makers import photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices
+from makers import TINY_BANDED, photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices
 from PIL import Image
 from tiny_audio import SYSTEMS, tiny_system
 
@@ -26,7 +26,7 @@ from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
 # Further files of a codec: folder -> the one whose weights it uses.
-SHARED = {"image-patch-tiles": "image-patch", "image-patch-near": "image-patch-near"}
+SHARED = {name: name for name in ("image-patch-near", "audio-mdct-rvq-bands")} | {"image-patch-tiles": "image-patch"}
 
 
 def weights_of(name: str) -> Path:
@@ -38,6 +38,12 @@ def film() -> Clip:
     """Six small frames that drift to the left."""
     wide = photo(36, 80)
     return Clip(np.stack([wide[:, 4 * t : 4 * t + 50] for t in range(6)]), Fraction(25))
+
+
+def stereo(samples: int) -> Sound:
+    """A voice a little to the left, at 8 kHz."""
+    voice, noise = speech(samples, rate=8000, seed=3), speech(samples, rate=8000, seed=4)
+    return Sound(np.concatenate((voice + 0.1 * noise, 0.7 * voice - 0.1 * noise)).clip(-1, 1), 8000)
 
 
 MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
@@ -52,6 +58,7 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
     "image-circuit": (tiny_circuit, lambda: Picture(photo(75, 101, 4)), Options()),
     "image-overfit": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0, tile=64)),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
+    "audio-mdct-rvq-bands": (partial(tiny_mdct_rvq, config=TINY_BANDED), lambda: stereo(9001), Options(quality=60)),
     **{
         name: (
             partial(tiny_system, name),

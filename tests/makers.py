@@ -57,6 +57,7 @@ TINY_MDCT_RVQ = MdctRvqConfig(
     classes=3,
     contexts=2,
 )
+TINY_BANDED = replace(TINY_MDCT_RVQ, rate=8000, hop=160, bands=5)
 
 
 def photo(height: int, width: int, planes: int = 3, seed: int = 0) -> np.ndarray:
@@ -206,12 +207,13 @@ def speech(samples: int, channels: int = 1, rate: int = 16000, seed: int = 0) ->
     return np.stack(voices).clip(-1, 1).astype(np.float32)
 
 
-def tiny_mdct_rvq(seed: int = 0) -> MdctRvqCodec:
+def tiny_mdct_rvq(seed: int = 0, config: MdctRvqConfig = TINY_MDCT_RVQ) -> MdctRvqCodec:
     """A tiny audio/mdct-rvq codec, codebooks and tables from made sounds, its zero layers disturbed so that all parts act."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    codec = MdctRvqCodec(TINY_MDCT_RVQ)
-    samples = torch.from_numpy(np.concatenate([speech(32000, seed=number) for number in range(6)]))
+    codec = MdctRvqCodec(config)
+    voices = [speech(2 * config.rate, rate=config.rate, seed=number) for number in range(6)]
+    samples = torch.from_numpy(np.concatenate(voices))
     start(codec.net, samples, rounds=4, per_step=256, generator=generator)
     for layer in (codec.net.encoder.leave, codec.net.decoder.leave):
         torch.nn.init.normal_(layer.weight, std=0.02, generator=generator)

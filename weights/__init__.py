@@ -92,7 +92,7 @@ def register(path: Path, entry: Entry) -> None:
     lines = []
     for row in [*rows, asdict(entry)]:
         lines.append("[[weights]]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in row.items() if value != ""]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in row.items() if (key, value) != ("variant", "")]
         lines.append("")
     path.write_text("\n".join(lines))
 
