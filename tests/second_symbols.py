@@ -93,14 +93,14 @@ def symbols(data, weights):
     parsed = read(data)
     track = parsed["tracks"][0]
     need(track["codec"] == "audio/mdct-rvq", "another codec")
-    books, sparing = track["parameters"][:2]
+    books, modes = track["parameters"][:2]
     per_unit = int.from_bytes(track["parameters"][2:], "little")
     samples = -(-track["total"] * config["rate"] // track["rate"])
     blocks, reach = -(-samples // config["hop"]), 3 * config["decoder_blocks"]
     passed, results = 0, []
     for number, item in enumerate(parsed["items"]):
         end = min(blocks + 1, (number + 1) * per_unit + reach + 1)
-        results.append(unit(item["streams"][0], found, track["channels"], end - passed, books, sparing))
+        results.append(unit(item["streams"][0], found, track["channels"], end - passed, books, modes & 1))
         need(results[-1][-1] == item["check"], "other symbols than the encoder's")
         passed = end
     return results
