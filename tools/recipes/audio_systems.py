@@ -23,7 +23,7 @@ from ...codecs.audio.waveform import WaveformCodec, WaveformConfig, heard
 from ...codecs.quantisers import draw_books, usage
 from ..train import Recipe
 from .audio_losses import SCALES
-from .audio_mdct import DATA
+from .audio_mdct import default
 from .balancer import Balancer
 from .discriminators import Discriminators, convincing, discriminating, matching
 from .sound_task import SoundTask, device_of
@@ -206,12 +206,12 @@ class System:
         frames = self.published.rate // self.published.hop
         recipe = self._recipe("", self.published, frames, Judging())
         schedule = {"batch": 32, "lr": 3e-4, "warmup": 1000, "validate_every": 5000, "save_every": 1000}
-        return replace(recipe, steps=400_000, data=DATA, hardware="one GPU", **schedule)
+        return replace(recipe, steps=400_000, data=default().data, hardware="one GPU", **schedule)
 
     def modest(self) -> Recipe:
         """For one CPU thread."""
         recipe = self._recipe("_small", self.small, 50, Judging((2, 3, 5), (1024, 512, 256), 4, since=0.8))
-        return replace(recipe, steps=3000, batch=8, lr=1e-3, warmup=100, ema=0.99, validate_every=100, data=DATA)
+        return replace(recipe, steps=3000, batch=8, lr=1e-3, warmup=100, ema=0.99, validate_every=100, data=default().data)
 
     def smoke(self) -> Recipe:
         """A tiny model for tests: seconds, not quality."""
