@@ -1,5 +1,6 @@
-"""What is loaded by the time the command line answers: a measure of its start that no busy machine disturbs."""
+"""What is loaded by the time the command line answers, and the processor time of its start: no busy machine disturbs these."""
 
+import resource
 import subprocess
 import sys
 
@@ -44,3 +45,17 @@ def test_help_loads_neither_torch_nor_numpy(arguments):
     assert "triptych.tools.encode" in names
     assert not names & (HEAVY | SLOW)
     assert not [name for name in names if name.startswith(("triptych.codecs", "triptych.entropy", "triptych.weights"))]
+
+
+@pytest.mark.parametrize("program, limit", [
+    (["-c", "import triptych"], 0.1),
+    (["-m", "triptych.tools.cli", "--help"], 0.3),
+])  # fmt: skip
+def test_the_start_takes_little_time(program, limit):
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *program], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < limit, times

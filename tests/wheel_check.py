@@ -126,7 +126,7 @@ def main() -> None:
         run(python, "-c", MAKE, cwd=empty)
         triptych = folder / "venv" / "bin" / "triptych"
         for kind in ("png", "wav", "mp4"):
-            run(triptych, "encode", f"a.{kind}", "a.trip", "--force", "--effort", "0", cwd=empty)
+            run(triptych, "encode", f"a.{kind}", "a.trip", "--force", "--effort", "4", cwd=empty)
             run(triptych, "decode", "a.trip", f"b.{kind}", cwd=empty)
             print(f"a.{kind}: {(empty / f'a.{kind}').stat().st_size} bytes, {(empty / 'a.trip').stat().st_size} coded")
         run(python, "-c", COMPARE, cwd=empty)
