@@ -13,14 +13,17 @@ from tiny_audio import SYSTEMS, tiny_system
 from triptych.bitstream import Malformed, SymbolMismatch, Track, TripError, Unit
 from triptych.codecs.audio.context import CodeContext, whole
 from triptych.codecs.audio.context_net import ContextConfig, ContextNet
+from triptych.codecs.audio.counting import level_tables, running
 from triptych.codecs.audio.mdct_rvq import CONTEXT, MdctRvqCodec
+from triptych.codecs.audio.running import Running
+from triptych.codecs.audio.symbols import Symbols
 from triptych.codecs.base import Options
 from triptych.codecs.registry import build
 from triptych.codecs.signals import Sound
 from triptych.entropy import Decoder, Encoder, RateCounter
 from triptych.entropy.contexts import check_causal
 from triptych.tools import models
-from triptych.tools.recipes.audio_context import observed, with_context
+from triptych.tools.recipes.audio_context import frame_context, observed, with_context
 
 BOOKS, SIZE, PLANES = 4, 16, 2
 SMALL = ContextConfig(features=16, width=12, entry_width=10, rank=6)
@@ -164,6 +167,32 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         CodeContext.from_state(state, words, PLANES + 1)
 
 
+def test_running_values_come_back_and_know_what_came_before() -> None:
+    rng = np.random.default_rng(7)
+    values = np.cumsum(rng.integers(-1, 2, (3, 400)), axis=1) % 20  # wraps make rare steps, which escape
+    steady = np.repeat(rng.integers(0, 20, (3, 80)), 5, axis=1)
+    tables = running([np.concatenate((values, steady))], 20, (0.3, 0.6))
+    for part in (values, steady, values[:, :1], values[:, :0]):
+        coder = Encoder()
+        assert np.array_equal(tables.code(coder, part.shape, part.astype(np.int32)), part)
+        decoder = Decoder(coder.finish())
+        assert np.array_equal(tables.code(decoder, part.shape), part)
+        decoder.finish()
+    counter, plain = RateCounter(), RateCounter()
+    slopes = 10 - np.abs(np.arange(400) % 20 - 10)[None].repeat(
+        3, axis=0
+    )  # up and down: a step is mostly the one before
+    running([slopes], 20, ()).code(counter, slopes.shape, slopes)
+    tables = level_tables([Symbols(slopes, slopes, slopes[None])], 20)
+    plain.code(np.diff(slopes, axis=1, prepend=0), tables.at(0, slopes.shape))
+    assert counter.bits < 0.7 * plain.bits
+    tables = running([values], 20, (0.3, 0.6))
+    with pytest.raises(Malformed, match="range"):
+        tables.code(RateCounter(), (1, 3), np.array([[1, 25, 1]]))
+    with pytest.raises(ValueError, match="classes"):
+        Running.from_state(tables.state() | {"class_of_value": tables.class_of_value[1:]})
+
+
 # Codecs that have one
 
 
@@ -174,6 +203,8 @@ def with_tiny_context(codec):
     places = observed(codec, torch.from_numpy(speech(16000, seed=3)), 100, 1)
     codec.context = codec.twin.requires_grad_(False).frozen(*places)
     del codec.twin
+    if isinstance(codec, MdctRvqCodec):
+        codec.context = frame_context(codec.context, *(part.numpy() // 4 for part in places[1]), codec.config)
     return codec
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -172,13 +173,20 @@ class CodeContext:
         return context
 
 
-def context_tensors(context: CodeContext | None) -> dict[str, Tensor]:
+class Stored(Protocol):
+    """What gives its arrays for a weights file."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays by name."""
+        ...
+
+
+def context_tensors(context: Stored | None) -> dict[str, Tensor]:
     """What a weights file holds of a context, if there is one."""
     state = {} if context is None else context.state()
     return {PREFIX + name: torch.from_numpy(value.copy()) for name, value in state.items()}
 
 
-def context_of(state: Mapping[str, Tensor], words: Tensor, planes: int) -> CodeContext | None:
-    """The context in the tensors of a weights file, if there is one; raises KeyError, ValueError, OverflowError."""
-    found = {name[len(PREFIX) :]: value.numpy() for name, value in state.items() if name.startswith(PREFIX)}
-    return CodeContext.from_state(found, words.numpy(force=True), planes) if found else None
+def context_state(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The arrays of a context among the tensors of a weights file; none where it has no context."""
+    return {name[len(PREFIX) :]: value.numpy() for name, value in state.items() if name.startswith(PREFIX)}

@@ -8,10 +8,14 @@ import torch
 from ...entropy import Tables
 from ..quantisers import kmeans
 from .mdct_rvq import MdctRvqCodec, Plan
+from .running import Running
 from .symbols import CodeTables, Symbols, carried
 
 CONCENTRATION = 400  # how many observations the prior of a row, its codebook's distribution, counts for
 RESOLUTION = 256  # of fractional counts
+STEPS = (-2, -1, 0, 1, 2, 3)  # between classes of a step, in 24ths of the range of values
+PRIOR = 60  # how many observations the distribution over all rows counts for
+LEAST = 2.0**-12  # share of a step below which it escapes
 
 
 @torch.inference_mode()
@@ -70,6 +74,24 @@ def smoothed(counts: np.ndarray, classes: int) -> np.ndarray:
     counts = counts.reshape(classes, -1).astype(np.float64)
     marginal = counts.sum(0) + 0.5
     return np.rint(RESOLUTION * (counts + CONCENTRATION * marginal / marginal.sum())).astype(np.int64)
+
+
+def running(sequences: Sequence[np.ndarray], values: int, edges: Sequence[float]) -> Running:
+    """Tables of steps by what came before, from values int [n, frame] each; edges: between classes, as shares of `values`."""
+    class_of_step = np.digitize(np.arange(1 - values, values), np.array(STEPS) * max(1, values // 24)).astype(np.int32)
+    class_of_value = np.digitize(np.arange(values), np.array(edges) * values).astype(np.int32)
+    size, classes = 2 * values - 1, (int(class_of_step.max()) + 1, int(class_of_value.max()) + 1)
+    counts = np.zeros((1 + classes[0] * classes[1], size))
+    for part in sequences:
+        steps = np.diff(part, axis=1, prepend=0)
+        before = np.where(np.arange(steps.shape[1] - 1) > 0, steps[:, :-1], 0)
+        rows = 1 + class_of_step[before + values - 1] * classes[1] + class_of_value[part[:, :-1]]
+        np.add.at(counts, (rows, steps[:, 1:] + values - 1), 1)
+        np.add.at(counts[0], part + values - 1, 1)
+    marginal = counts[1:].sum(0) + 0.1
+    counts[1:] += PRIOR * marginal / marginal.sum()
+    counts[0] += 0.1
+    return Running(Tables.trimmed(counts, 1 - values, LEAST), class_of_step, class_of_value)
 
 
 def level_tables(found: Sequence[Symbols], levels: int) -> Tables:

@@ -20,13 +20,13 @@ from ..base import Codec, Options, verify
 from ..compact import from_bytes, large, pack, rows_of, to_bytes, unpack
 from ..signals import Sound
 from .allocate import allocate
-from .context import CodeContext, context_of, context_tensors
+from .context import context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .resample import clean, resample
 from .stereo import alike, crossing, uncrossing
-from .symbols import PLANES, CodeTables, Symbols, traverse
+from .symbols import CodeTables, FrameContext, Symbols, traverse
 
 PER_UNIT = 500  # blocks a unit, 7 to 10 s
 WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
@@ -61,7 +61,7 @@ class MdctRvqCodec(Codec):
         self.config = config or MdctRvqConfig()
         self.net = (BandedNet if self.config.bands else MdctRvqNet)(self.config)
         self.tables: CodeTables | None = None
-        self.context: CodeContext | None = None
+        self.context: FrameContext | None = None
         self.variant = named(self.config.rate)
         self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
@@ -239,7 +239,8 @@ class MdctRvqCodec(Codec):
         if self.rows:
             tables[FREQUENCIES] = from_bytes(tables[FREQUENCIES])
         self.tables = CodeTables.from_state({name[7:]: value.numpy() for name, value in tables.items()})
-        self.context = context_of(state, self.net.quantiser.words(), PLANES)
+        found, words = context_state(state), self.net.quantiser.words().numpy(force=True)
+        self.context = FrameContext.from_state(found, words) if found else None
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the analysis."""

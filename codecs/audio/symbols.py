@@ -1,5 +1,6 @@
 """The integers of audio/mdct-rvq and the order in which they are coded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,9 @@ import numpy as np
 from ...bitstream.errors import Malformed
 from ...entropy import Coder, Tables
 from .context import CodeContext
+from .running import Running
 
-PLANES = 2  # of what a context is told besides the codes
+PLANES = 2  # of what the context of codes is told besides
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,31 @@ class CodeTables:
         return cls(*parts, state["first_row"], state["class_of_level"], state["class_of_code"])
 
 
+@dataclass(frozen=True)
+class FrameContext:
+    """What takes the place of tables where symbols are coded by what came before: for codes, levels and spared codebooks."""
+
+    codes: CodeContext
+    levels: Running
+    spared: Running
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As arrays for a weights file."""
+        parts = {"levels": self.levels, "spared": self.spared}
+        return self.codes.state() | {
+            f"{name}.{key}": v for name, part in parts.items() for key, v in part.state().items()
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray], words: np.ndarray) -> "FrameContext":
+        """The inverse of `state`, see `CodeContext.from_state`."""
+        parts = [
+            Running.from_state({key[7:]: value for key, value in state.items() if key.startswith(name)})
+            for name in ("levels.", "spared.")
+        ]
+        return cls(CodeContext.from_state(state, words, PLANES), *parts)
+
+
 def traverse(
     coder: Coder,
     tables: CodeTables,
@@ -82,26 +109,27 @@ def traverse(
     books: int,
     sparing: bool,
     symbols: Symbols | None = None,
-    context: CodeContext | None = None,
+    context: FrameContext | None = None,
 ) -> Symbols:
     """Code the symbols of one unit.
 
     shape: channels and frames; books: codebooks at most; sparing: frames may use fewer of them, and the stream says so;
-    context: gives the probabilities of the codes, in place of tables. Raises Malformed when a decoder meets levels or counts that
-    no encoder writes.
+    context: takes the place of tables. Raises Malformed when a decoder meets levels or counts that no encoder writes.
     """
-    levels = _running(coder, tables.levels, shape, None if symbols is None else symbols.levels)
+    given = None if symbols is None else symbols.levels
+    levels = context.levels.code(coder, shape, given) if context else _running(coder, tables.levels, shape, given)
     if levels.size and not 0 <= levels.min() <= levels.max() < len(tables.class_of_level):
         raise Malformed("a gain leaves its range")
     used = np.full(shape, books, dtype=np.int32)
     if sparing:
-        used -= _running(coder, tables.spared, shape, None if symbols is None else books - carried(symbols))
+        given = None if symbols is None else books - carried(symbols)
+        used -= context.spared.code(coder, shape, given) if context else _running(coder, tables.spared, shape, given)
         if used.size and not 0 <= used.min() <= used.max() <= books:
             raise Malformed("a number of codebooks leaves its range")
     used = used * (levels > 0)
     codes = np.zeros((books, *shape), dtype=np.int32)
     if context is not None:
-        found = context.code(coder, used, aside(levels, used), None if symbols is None else symbols.codes)
+        found = context.codes.code(coder, used, aside(levels, used), None if symbols is None else symbols.codes)
         codes[: len(found)] = found
         return Symbols(levels, used, codes)
     for book in range(books):

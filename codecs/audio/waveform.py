@@ -22,7 +22,7 @@ from ..compact import large, pack, rows_of, unpack
 from ..quantisers import Grouped, Quantised, Residual
 from ..signals import Sound
 from .codes import Codes, traverse
-from .context import CodeContext, context_of, context_tensors
+from .context import CodeContext, context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .resample import clean, resample
 from .streaming import StreamDecoder, StreamEncoder
@@ -328,7 +328,8 @@ class WaveformCodec(Codec):
         self.tables = Tables.from_state(
             {name[7:]: v.numpy() for name, v in state.items() if name.startswith("tables.")}
         )
-        self.context = context_of(state, self.net.quantiser.words(), 0)
+        found, words = context_state(state), self.net.quantiser.words().numpy(force=True)
+        self.context = CodeContext.from_state(found, words, 0) if found else None
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Everything but the encoder."""

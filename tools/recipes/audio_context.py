@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ...codecs.audio.context import CodeContext
 from ...codecs.audio.context_net import ContextConfig, ContextNet
+from ...codecs.audio.counting import running
 from ...codecs.audio.mdct_rvq import MdctRvqCodec, Plan
-from ...codecs.audio.symbols import PLANES, aside
+from ...codecs.audio.mdct_rvq_net import MdctRvqConfig
+from ...codecs.audio.symbols import PLANES, FrameContext, Symbols, aside, carried
 from ...codecs.audio.waveform import WaveformCodec
 from ...codecs.base import Codec
 from ...entropy import RateCounter
@@ -24,6 +27,8 @@ from .audio_data import Pool, load
 
 JUDGED = (0, 50, 100)  # qualities at which a training is judged
 CHUNK = 10  # seconds of a training sound, about a unit
+LEVELS = (0.01, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65)  # between classes of levels, of their range
+SPARED = (0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.88)
 
 Places = tuple[Tensor, Tensor, Tensor]  # used int64 [n, frame], aside [planes, n, frame], codes [books, n, frame]
 
@@ -159,6 +164,17 @@ class ContextTask:
         drawn = slice(None, None, max(1, len(self.used) // 64))
         codec.context = codec.twin.frozen(self.used[drawn], self.aside[:, drawn], self.codes[:, drawn])
         del codec.twin
+        if isinstance(codec, MdctRvqCodec):
+            levels, used = (part.numpy() // 4 for part in self.aside)
+            codec.context = frame_context(codec.context, levels, used, codec.config)
+
+
+def frame_context(codes: CodeContext, levels: np.ndarray, used: np.ndarray, config: MdctRvqConfig) -> FrameContext:
+    """The context of audio/mdct-rvq, with tables of levels and spared codebooks from int [n, frame] of training sounds."""
+    spared = config.books - carried(Symbols(levels, used, used[None]))
+    uneven = [row[None] for row, own in zip(spared, used, strict=True) if len(np.unique(own[own > 0])) > 1]
+    parts = running([levels], config.levels, LEVELS), running(uneven or [spared], config.books + 1, SPARED)
+    return FrameContext(codes, *parts)
 
 
 def static_bits(codec: Any, used: Tensor, side: Tensor, codes: Tensor) -> float:
