@@ -97,21 +97,50 @@ def _read_frames(
     if not rate:
         rate = ODD_RATE
         note(f"{name}: states no frame rate, {ODD_RATE} frames per second were assumed")
-    frames, times, size = [], [], 0
+    frames, times = None, []
     for frame in container.decode(stream):
         pixels = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame.rotation, name))
-        size += pixels.nbytes
-        if size > LIMIT:
+        if frames is None:
+            frames = Growing(pixels.shape, stream.frames)
+        if frames.nbytes + pixels.nbytes > LIMIT:
             raise MediaError(f"{name}: is too long to be held in memory ({LIMIT >> 30} GiB of frames); cut it first")
-        if frames and pixels.shape != frames[0].shape:
+        if pixels.shape != frames.shape:
             raise MediaError(f"{name}: changes its frame size, which a track cannot do")
         frames.append(pixels)
         times.append(frame.time)
-    if not frames:
+    if frames is None:
         raise MediaError(f"{name}: holds no frames")
     if _uneven(times, rate):
         note(f"{name}: its frames are not evenly spaced; they were taken as {float(rate):.3f} per second")
-    return np.stack(frames), Fraction(rate)
+    return frames.array(), Fraction(rate)
+
+
+class Growing:
+    """Frames uint8 of one shape, collected in one array; with the right number expected none is copied twice."""
+
+    def __init__(self, shape: tuple[int, ...], expected: int) -> None:
+        self.shape, self.count = shape, 0
+        most = max(LIMIT // max(int(np.prod(shape)), 1), 1)
+        self.data = np.empty(
+            (min(max(expected, 16), most), *shape), np.uint8
+        )  # pages that are never written cost nothing
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the frames so far."""
+        return self.count * int(np.prod(self.shape))
+
+    def append(self, frame: np.ndarray) -> None:
+        """Add one more frame."""
+        if self.count == len(self.data):
+            self.data.resize((self.count + self.count // 2, *self.shape), refcheck=False)
+        self.data[self.count] = frame
+        self.count += 1
+
+    def array(self) -> np.ndarray:
+        """All frames, [T, *shape]."""
+        self.data.resize((self.count, *self.shape), refcheck=False)
+        return self.data
 
 
 def _quarter_turns(degrees: int, name: str) -> int:
