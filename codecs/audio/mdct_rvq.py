@@ -24,7 +24,7 @@ from .context import context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
-from .resample import clean, resample
+from .resample import cleaned, resample
 from .stereo import alike, crossing, uncrossing
 from .symbols import CodeTables, FrameContext, Symbols, traverse
 
@@ -136,7 +136,7 @@ class MdctRvqCodec(Codec):
         sparing, context = self._sparing(plan.books), self.context is not None and options.effort > 0
         outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        modes = SPARING * sparing | CONTEXT * context | CROSSED * (channels == 2 and alike(clean(signal.samples)))
+        modes = SPARING * sparing | CONTEXT * context | CROSSED * (channels == 2 and alike(signal.samples))
         parameters = PARAMETERS.pack(self.config.books if sparing else round(plan.books), modes, PER_UNIT)
         return Track(self.id, self.profile, True, bytes(8), media, parameters), plan
 
@@ -145,7 +145,7 @@ class MdctRvqCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """Units of 500 blocks with one stream each."""
         layout, books, modes = self._layout(track)
-        samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.samples)
+        samples = cleaned(signal.samples, signal.rate, self.config.rate, layout.samples)
         samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .resample import clean
 
 BLOCK = 1 << 20  # samples that are squared at a time
 
@@ -10,7 +11,7 @@ def alike(samples: np.ndarray) -> bool:
     """Whether float [2, n] has less energy, as a product over channels, as half sum and difference: the coding gain."""
     straight, crossed = np.zeros(2), np.zeros(2)
     for start in range(0, samples.shape[1], BLOCK):
-        block = samples[:, start : start + BLOCK]
+        block = clean(samples[:, start : start + BLOCK])
         straight += np.square(block, dtype=np.float64).sum(1)
         crossed += np.square(crossing(block), dtype=np.float64).sum(1)
     return bool(4 * crossed.prod() <= straight.prod())  # half sum and half difference hold half of the energy

@@ -21,7 +21,7 @@ from ...entropy import Coder, Decoder, Encoder, uniform
 from ..base import Codec, Options, verify
 from ..signals import Sound
 from .layout import HIGHEST_RATE, LOWEST_RATE
-from .resample import clean, resample
+from .resample import clean, cleaned, resample
 from .transformers_nets import TOKENIZERS, config_class, model_class, published, settings_of
 
 PARAMETERS = struct.Struct("<HIHIH")  # codebooks, entries of a codebook, times the model is used, frames, gains
@@ -91,7 +91,7 @@ class TransformersCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """One unit with one stream: the networks look at the whole sound."""
         media, rate = track.media, self.model.rate
-        samples = resample(clean(signal.samples), signal.rate, rate, self._samples(media))
+        samples = cleaned(signal.samples, signal.rate, rate, self._samples(media))
         options.progress(0.1, f"resampled to {rate} Hz")
         shape = self._shape(media, self.model.books[plan])
         missing = shape.uses * self.model.channels - len(samples)

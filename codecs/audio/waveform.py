@@ -24,7 +24,7 @@ from ..signals import Sound
 from .codes import Codes, traverse
 from .context import CodeContext, context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
-from .resample import clean, resample
+from .resample import cleaned, resample
 from .streaming import StreamDecoder, StreamEncoder
 
 PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded, frames a unit
@@ -208,7 +208,7 @@ class WaveformCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """Units of some seconds with one stream each."""
         (layout, _), context = self._layout(track), self._context(track)
-        samples = resample(clean(signal.samples), signal.rate, self.config.rate, layout.blocks * self.config.hop)
+        samples = cleaned(signal.samples, signal.rate, self.config.rate, layout.blocks * self.config.hop)
         for unit, codes in enumerate(self._units(torch.from_numpy(samples).to(self.device), layout, plan)):
             coder = Encoder()
             traverse(coder, self.tables, codes.shape[1:], self.net.quantiser.books, codes, context)
