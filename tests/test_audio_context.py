@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import speech, tiny_mdct_rvq
-from tiny_audio import SYSTEMS, tiny_system
+from tiny_audio import SYSTEMS, TINY_CONTEXT, shaken, tiny_system, with_tiny_context
 
 from triptych.bitstream import Malformed, SymbolMismatch, Track, TripError, Unit
 from triptych.codecs.audio.context import CodeContext, whole
@@ -23,17 +23,9 @@ from triptych.codecs.signals import Sound
 from triptych.entropy import Decoder, Encoder, RateCounter
 from triptych.entropy.contexts import check_causal
 from triptych.tools import models
-from triptych.tools.recipes.audio_context import frame_context, observed, with_context
+from triptych.tools.recipes.audio_context import with_context
 
 BOOKS, SIZE, PLANES = 4, 16, 2
-SMALL = ContextConfig(features=16, width=12, entry_width=10, rank=6)
-
-
-def shaken(net: ContextNet) -> ContextNet:
-    """A context whose last layer is not zero."""
-    torch.nn.init.normal_(net.mix[-1].parametrizations.weight.original, std=0.3)
-    torch.nn.init.normal_(net.bias, std=0.5)
-    return net.eval()
 
 
 @lru_cache
@@ -196,18 +188,6 @@ def test_running_values_come_back_and_know_what_came_before() -> None:
 # Codecs that have one
 
 
-def with_tiny_context(codec):
-    """The codec with a context that nobody trained."""
-    codec = with_context(codec, SMALL)
-    shaken(codec.twin)
-    places = observed(codec, torch.from_numpy(speech(16000, seed=3)), 100, 1)
-    codec.context = codec.twin.requires_grad_(False).frozen(*places)
-    del codec.twin
-    if isinstance(codec, MdctRvqCodec):
-        codec.context = frame_context(codec.context, *(part.numpy() // 4 for part in places[1]), codec.config)
-    return codec
-
-
 @lru_cache
 def codec_of(name: str):
     return with_tiny_context(tiny_mdct_rvq() if name == "audio-mdct-rvq" else tiny_system(name))
@@ -267,5 +247,5 @@ def test_damaged_files_give_errors_of_ours(name: str) -> None:
 
 def test_only_codecs_with_codes_get_a_context() -> None:
     with pytest.raises(ValueError, match="no codes"):
-        with_context(build("image/patch", {}), SMALL)
+        with_context(build("image/patch", {}), TINY_CONTEXT)
     assert isinstance(codec_of("audio-mdct-rvq"), MdctRvqCodec)

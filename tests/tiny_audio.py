@@ -1,4 +1,4 @@
-"""Tiny waveform codecs with codebooks and tables from made sounds."""
+"""Tiny waveform codecs with codebooks and tables from made sounds, and contexts of codes that nobody trained."""
 
 from dataclasses import replace
 
@@ -7,7 +7,11 @@ import torch
 from makers import speech
 
 from triptych.codecs.audio import hifi_codec, language_codec, seanet_rvq, wavtokenizer
+from triptych.codecs.audio.context_net import ContextConfig, ContextNet
+from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
 from triptych.codecs.audio.waveform import WaveformCodec
+from triptych.codecs.base import Codec
+from triptych.tools.recipes.audio_context import frame_context, observed, with_context
 
 SIZES = {"rate": 8000, "ratios": (4, 4, 2, 2), "dim": 12, "size": 32, "filters": 2, "per_unit": 40, "context": 12}
 SYSTEMS: dict[str, tuple[type[WaveformCodec], object]] = {
@@ -33,4 +37,26 @@ def tiny_system(name: str, seed: int = 0, **changes) -> WaveformCodec:
     last.bias.div_(size)
     codec.net.quantiser.fit(codec.net.latents(samples).flatten(0, 1), 4, 256, generator)
     codec.finish([samples])
+    return codec
+
+
+TINY_CONTEXT = ContextConfig(features=16, width=12, entry_width=10, rank=6)
+
+
+def shaken(net: ContextNet) -> ContextNet:
+    """A context whose last layer is not zero."""
+    torch.nn.init.normal_(net.mix[-1].parametrizations.weight.original, std=0.3)
+    torch.nn.init.normal_(net.bias, std=0.5)
+    return net.eval().requires_grad_(False)
+
+
+def with_tiny_context(codec: Codec, seed: int = 0) -> Codec:
+    """The codec with a context."""
+    torch.manual_seed(seed)
+    codec = with_context(codec, TINY_CONTEXT)
+    places = observed(codec, torch.from_numpy(speech(16000, seed=3)), 60, 1)
+    codec.context = shaken(codec.twin).frozen(*places)
+    del codec.twin
+    if isinstance(codec, MdctRvqCodec):
+        codec.context = frame_context(codec.context, *(part.numpy() // 4 for part in places[1]), codec.config)
     return codec

@@ -27,8 +27,8 @@ from .audio_data import Pool, load
 
 JUDGED = (0, 50, 100)  # qualities at which a training is judged
 CHUNK = 10  # seconds of a training sound, about a unit
-LEVELS = (0.01, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65)  # between classes of levels, of their range
-SPARED = (0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.88)
+LEVELS = (0.01, 0.2, 0.3, 0.4, 0.5, 0.6)  # between classes of levels, of their range
+SPARED = (0.1, 0.3, 0.5, 0.65, 0.8)
 
 Places = tuple[Tensor, Tensor, Tensor]  # used int64 [n, frame], aside [planes, n, frame], codes [books, n, frame]
 
