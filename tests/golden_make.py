@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 from makers import TINY_BANDED, photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices
 from PIL import Image
-from tiny_audio import SYSTEMS, tiny_system
+from tiny_audio import SYSTEMS, tiny_system, with_tiny_context
 
 from triptych import weights
 from triptych.codecs.base import Codec, Options
@@ -26,7 +26,8 @@ from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
 # Further files of a codec: folder -> the one whose weights it uses.
-SHARED = {name: name for name in ("image-patch-near", "audio-mdct-rvq-bands")} | {"image-patch-tiles": "image-patch"}
+OWN = ("image-patch-near", "audio-mdct-rvq-bands", "audio-mdct-rvq-context", "audio-seanet-rvq-context")
+SHARED = {name: name for name in OWN} | {"image-patch-tiles": "image-patch"}
 
 
 def weights_of(name: str) -> Path:
@@ -59,6 +60,16 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
     "image-overfit": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0, tile=64)),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
     "audio-mdct-rvq-bands": (partial(tiny_mdct_rvq, config=TINY_BANDED), lambda: stereo(9001), Options(quality=60)),
+    "audio-mdct-rvq-context": (
+        lambda: with_tiny_context(tiny_mdct_rvq()),
+        lambda: Sound(speech(9001, channels=2), 16000),
+        Options(quality=60),
+    ),
+    "audio-seanet-rvq-context": (
+        lambda: with_tiny_context(tiny_system("audio-seanet-rvq")),
+        lambda: Sound(speech(7001, channels=2, rate=8000), 8000),
+        Options(quality=100),
+    ),
     **{
         name: (
             partial(tiny_system, name),
