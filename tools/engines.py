@@ -1,4 +1,4 @@
-"""Engines that carry out the work items of a batch: processes of this machine, or a Ray cluster."""
+"""Engines that carry out work items, of a batch above all: processes of this machine, or a Ray cluster."""
 
 import argparse
 import hashlib
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from typing import Any
 
 from ..bitstream.errors import TripError
 from . import console
@@ -50,8 +51,8 @@ class Done:
     notes: tuple[str, ...] = ()
 
 
-Work = Callable[[Item], Done]
-Results = Iterator[tuple[Item, Done]]
+Work = Callable[[Any], Any]  # of an item that can be pickled; the engines give a Done with an error where it dies
+Results = Iterator[tuple[Any, Any]]
 
 
 def digest(path: str | Path) -> str:
@@ -79,7 +80,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def local(items: Iterable[Item], jobs: int, work: Work = perform) -> Results:
+def local(items: Iterable[Any], jobs: int, work: Work = perform) -> Results:
     """Items in order of completion, by `jobs` processes that share the processors; by this one where that is 1.
 
     A process that dies takes nothing with it: what was under way is tried again alone, and given up only when that
@@ -96,10 +97,10 @@ def local(items: Iterable[Item], jobs: int, work: Work = perform) -> Results:
                     yield suspect, Done(error=DIED)
 
 
-def _pool(queue: deque[Item], jobs: int, work: Work) -> Generator[tuple[Item, Done], None, list[Item]]:
+def _pool(queue: deque[Any], jobs: int, work: Work) -> Generator[tuple[Any, Any], None, list[Any]]:
     """Take items from the queue until it is empty or a process dies; returns what was under way then."""
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _settle)
-    waiting: dict[Future[Done], Item] = {}
+    waiting: dict[Future[Any], Any] = {}
     try:
         while queue or waiting:
             while queue and len(waiting) < jobs:
@@ -147,7 +148,7 @@ def _threads(count: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def on_ray(items: Iterable[Item], jobs: int, work: Work = perform) -> Results:
+def on_ray(items: Iterable[Any], jobs: int, work: Work = perform) -> Results:
     """Items in order of completion, by a Ray cluster whose machines all see the folders.
 
     It is the cluster that RAY_ADDRESS names or this process has joined; without one a cluster of this machine is
