@@ -141,6 +141,7 @@ def attempt(case: Case, rng: random.Random, seconds: float, check: Callable[[boo
     if case.name == "batch":
         check(all(right.get(name) == data for name, data in (found or {}).items()), "a file of the batch is not whole")
         check(finish(start(case)) == 0 and content(case.target) == right, "the batch does not go on")
+        check(not temporary(case.target), "what the killed process left is still there")
         shutil.rmtree(case.target)
     else:
         check(found in (was, right), "what stands under the final name is neither the old nor the new file")
