@@ -29,6 +29,9 @@ class Keeper(Protocol):
     def within(self, name: str) -> "Keeper":
         """A place of its own inside this one."""
 
+    def interrupt(self) -> None:
+        """Note that the encoding comes to an end before its time."""
+
 
 LEAST_TILE = 64  # pixels a side
 

@@ -17,7 +17,17 @@ from .errors import UsageError
 from .files import reason
 from .manifest import Manifest, Record
 
-PLACES = {"command", "input", "output", "batch", "jobs", "engine", "force", "memory"}  # arguments that change no output
+PLACES = {
+    "command",
+    "input",
+    "output",
+    "batch",
+    "jobs",
+    "engine",
+    "force",
+    "memory",
+    "resume",
+}  # arguments that change no output
 SUFFIX = ".trip"
 HEAD = 4096  # bytes that tell what a file is
 FAILED = 1

@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from .errors import UsageError
 from .files import STANDARD, special, whole
 
 if TYPE_CHECKING:
+    from ..codecs.signals import Signal
+    from .keeping import Folder
     from .targets import Target
 
 SUFFIX = ".trip"
@@ -34,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effort", type=console.number(0, 10, True), default=3, metavar="0..10", help="default: 3")
     parser.add_argument(
         "--seconds", type=console.number(1, math.inf), help="time to fit a network in, for codecs that do so"
+    )
+    parser.add_argument(
+        "--group", type=console.number(1, 1 << 16, True), metavar="FRAMES",
+        help="frames of a film that share a network; default: all of up to 320, otherwise about 240",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a film whose encoding was interrupted (OUT.fit beside OUT)"
     )
     parser.add_argument("--seed", type=console.number(0, 2**32 - 1, True), default=0, help="default: 0")
     parser.add_argument(
@@ -74,12 +84,21 @@ def run(arguments: argparse.Namespace) -> None:
 
     pipeline.choose(signal, arguments.codec)
     with (
-        whole(target, arguments.force) as temporary,
+        _kept(arguments, signal, target) as keep,
+        whole(target, arguments.force or (arguments.resume and keep is not None)) as temporary,
         temporary.open("wb") as stream,
         console.progress_bar() as progress,
     ):
         options = Options(
-            arguments.quality, arguments.effort, arguments.seconds, progress, arguments.seed, arguments.tile
+            arguments.quality,
+            arguments.effort,
+            arguments.seconds,
+            progress,
+            arguments.seed,
+            arguments.tile,
+            None,
+            arguments.group,
+            keep,
         )
         if wanted := _target(arguments):
             found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
@@ -89,6 +108,21 @@ def run(arguments: argparse.Namespace) -> None:
         stream.flush()
     if wanted:
         console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
+
+
+def _kept(arguments: argparse.Namespace, signal: "Signal", target: str) -> AbstractContextManager["Folder | None"]:
+    """Where the fit of a film keeps its state; nowhere for other signals, pipes and devices."""
+    from ..codecs.signals import Clip
+    from . import keeping
+
+    if not isinstance(signal, Clip) or target == STANDARD or special(Path(target)):
+        if arguments.resume:
+            raise UsageError("only a film that is written to a file can be resumed")
+        return nullcontext()
+    names = ("codec", "quality", "effort", "seconds", "seed", "group")
+    settings = tuple(getattr(arguments, name) for name in names)
+    wanted = _target(arguments)
+    return keeping.beside(Path(target), signal, (*settings, wanted), arguments.resume, arguments.force, console.note)
 
 
 def _output(arguments: argparse.Namespace) -> str:

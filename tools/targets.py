@@ -16,6 +16,8 @@ NAMES = {"bytes": "bytes", "bpp": "bits per pixel", "kbps": "kbit/s", "psnr": "d
 SIZES = ("bytes", "bpp", "kbps")
 HALVINGS, CHEAP = 8, 3  # steps of the search, and the effort up to which it is made at the effort asked for
 AIMED, MARGIN = 3, 0.01  # encodings of a codec that aims by itself, and the share by which it aims below a size
+NEAR, SLOPE, DRAFT = 0.1, 0.12, 2  # dB that are near enough, dB per step of a film's quality, effort that a draft saves
+FAR = 1.0  # dB from the target that are an error
 REFINED, REACH = 4, 8.0  # steps at a higher effort, and how far from the quality found before
 
 
@@ -49,7 +51,7 @@ class Found:
 
 
 def reach(signal: Signal, target: Target, codec_id: str | None, options: Options, weights: Path | None = None) -> Found:
-    """Encode to a target: pictures and sounds over the whole range of qualities, films to a size or a rate.
+    """Encode to a target: pictures and sounds over the whole range of qualities, films to a size, a rate or a PSNR.
 
     Raises:
         UsageError: the measure does not fit the signal, or no quality reaches the target.
@@ -58,7 +60,9 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
 
     def attempt(quality: float, effort: int, aim: tuple[str, float] | None = None) -> Found:
         out = BytesIO()
-        pipeline.encode(signal, out, codec_id, replace(options, quality=quality, effort=effort, aim=aim), weights)
+        keep = options.keep and options.keep.within(f"{quality:g}-{effort}-{'-'.join(map(str, aim or ()))}")
+        chosen = replace(options, quality=quality, effort=effort, aim=aim, keep=keep)
+        pipeline.encode(signal, out, codec_id, chosen, weights)
         return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
 
     aims = codec_class(pipeline.choose(signal, codec_id)).aims
@@ -103,6 +107,25 @@ def _film(clip: Clip, attempt: Callable[..., Found], target: Target, options: Op
     return _aim(attempt, target, options, "bytes", unit, sound)
 
 
+def _film_psnr(clip: Clip, attempt: Callable[..., Found], target: Target, options: Options) -> Found:
+    """A film comes to a PSNR by itself once its network has about the right size, which a cheaper draft tells."""
+    draft = attempt(options.quality, max(0, options.effort - DRAFT))
+    quality, aim = min(max(options.quality + (target.value - draft.reached) / SLOPE, 0.0), 100.0), target.value
+    tried = []
+    for _ in range(AIMED):
+        tried.append(attempt(quality, options.effort, ("psnr", aim)))
+        missing = target.value - tried[-1].reached
+        if abs(missing) <= NEAR:
+            break
+        # What the fit sees differs a little from the decoded film; more than that is a network of the wrong size.
+        aim += max(-0.5, min(0.5, missing))
+        quality = min(max(quality + (missing / SLOPE if abs(missing) > 0.5 else 0.0), 0.0), 100.0)
+    best = min(tried, key=lambda found: abs(found.reached - target.value))
+    if abs(best.reached - target.value) > FAR:
+        raise UsageError(f"{target} cannot be reached with this effort: the nearest comes to {best.reached:.4g}")
+    return best
+
+
 def search(
     attempt: Callable[[float], Found],
     target: Target,
@@ -142,8 +165,10 @@ def _best(tried: list[Found], target: Target) -> Found:
 def _check(signal: Signal, target: Target) -> None:
     """Refuse measures that say nothing about a signal."""
     if isinstance(signal, Clip):
-        if target.measure not in SIZES:
-            raise UsageError(f"films are not encoded to a target in {NAMES[target.measure]}; give a size or a rate")
+        if target.measure == "ms-ssim":
+            raise UsageError(
+                f"films are not encoded to a target in {NAMES[target.measure]}; give a size, a rate or a PSNR"
+            )
         return
     if isinstance(signal, Sound) != (target.measure == "kbps") and target.measure != "bytes":
         kind = "sound" if isinstance(signal, Sound) else "picture"
@@ -163,6 +188,9 @@ def _measure(signal: Signal, data: bytes, measure: str, weights: Path | None) ->
     if measure == "bpp":
         samples = signal.frames if isinstance(signal, Clip) else signal.pixels
         return len(data) * 8 / samples[..., 0].size
+    if isinstance(signal, Clip):
+        frames = pipeline.decode(data, weights=weights).frames
+        return sum(map(pictures.psnr, signal.frames, frames)) / len(frames)
     decoded = pipeline.decode(data, weights=weights).pixels
     original, decoded = pictures.colour(signal.pixels), pictures.colour(decoded)
     return pictures.psnr(original, decoded) if measure == "psnr" else pictures.ssim(original, decoded)["ms_ssim"]

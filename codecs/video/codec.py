@@ -21,7 +21,7 @@ from ...entropy import Encoder
 from ...entropy.weights import decode_levels, dequantise, encode_levels
 from ..base import Codec, Options, verify
 from ..signals import Clip
-from .film import fit_film
+from .film import fit_film, kept_parameters
 from .fit import Fitted, layout_of
 from .layout import Parameters, parse
 from .losses import LOSSES
@@ -82,13 +82,10 @@ class NervCodec(Codec):
         rate = signal.rate.numerator, signal.rate.denominator
         media = VideoMedia(width, height, SampleFormat(), None, rate, PER_UNIT, count)
         wish = Wish(self.system, self.config.channels, self.config.embedding == "encoder", self.config.loss)
-        kept = None if options.keep is None else options.keep.load("plan")
-        parameters = None if kept is None else parse(kept["parameters"].numpy().tobytes(), media, self.system)
-        plan = plan_for((count, height, width), wish, options, began, parameters)
-        packed = plan.parameters.pack()
-        if options.keep is not None:
-            options.keep.save("plan", {"parameters": torch.tensor(list(packed), dtype=torch.uint8)})
-        return Track(self.id, self.profile, True, bytes(8), media, packed), plan
+        packed = kept_parameters(options)
+        kept = None if packed is None else parse(packed, media, self.system)
+        plan = plan_for((count, height, width), wish, options, began, kept)
+        return Track(self.id, self.profile, True, bytes(8), media, plan.parameters.pack()), plan
 
     def encode_units(
         self, signal: Clip, track: Track, plan: Plan, number: int, options: Options

@@ -15,8 +15,9 @@ from threading import Lock
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..base import Keeper, Options
+from ..base import Options
 from . import resume
 from .fit import Before, Clock, Fit, Fitted, Recipe
 from .layout import Parameters
@@ -25,6 +26,7 @@ from .scale import reduce
 REPORT_EVERY = 0.25  # seconds
 SAVE_EVERY = 20.0  # seconds between two states that are kept
 CHAIN = 8  # groups of a chain: what must be read at most to decode any frame
+PLAN = "plan"  # the name under which a track's parameters are kept
 AGAIN = 0.5  # passes of a group that goes on from another, in parts of those of the first
 
 
@@ -63,20 +65,34 @@ def chains(total: int, length: int) -> list[list[Group]]:
 class Control:
     """What the groups of a film share: progress, the wish to come to an end, and where states are kept."""
 
-    def __init__(self, options: Options, threads: int) -> None:
-        self.progress, self.keep, self.threads = options.progress, options.keep, threads
+    def __init__(self, options: Options, threads: int, parameters: Parameters) -> None:
+        self.progress, self.keep, self.threads, self.parameters = options.progress, options.keep, threads, parameters
         self.hurried = self.stopped = False
         self.lock, self.told, self.known = Lock(), time.monotonic(), {}
 
-    def hurry(self) -> None:
-        """Come to an end with what there is; the second time at once."""
+    def hurry(self, name: str = "", work: Fit | None = None) -> None:
+        """Come to an end with what there is, after keeping the state of `work`; the second time at once."""
+        if work is not None and work.done:
+            self.save(name, resume.state(work))
         self.stopped, self.hurried = self.hurried, True
+        if self.keep is not None:
+            self.keep.interrupt()
         if not self.stopped:
             self.progress(self.done(), "interrupted: rounding what there is; again to stop at once")
 
     def done(self) -> float:
         """The fraction of the film's work that is done."""
         return min(1.0, sum(group.share * fraction for group, fraction, _, _ in self.known.values()))
+
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Keep tensors, and before them what `kept_parameters` gives."""
+        if self.keep is None or self.hurried:
+            return
+        with self.lock:
+            if self.parameters is not None:
+                self.keep.save(PLAN, {"bytes": torch.tensor(list(self.parameters.pack()), dtype=torch.uint8)})
+                self.parameters = None
+        self.keep.save(name, tensors)
 
     def report(self, group: Group, fraction: float, error: float, bits: float) -> None:
         """Note how far a group is, and tell it now and then."""
@@ -91,6 +107,12 @@ class Control:
             self.progress(self.done(), f"{-10 * math.log10(max(mean, 1e-10)):.2f} dB, about {size:.0f} kB")
 
 
+def kept_parameters(options: Options) -> bytes | None:
+    """The parameters of a track whose fit was interrupted, if there is one."""
+    found = None if options.keep is None else options.keep.load(PLAN)
+    return None if found is None else found["bytes"].numpy().tobytes()
+
+
 def fit_film(
     frames: np.ndarray, parameters: Parameters, recipe: Recipe, options: Options, length: int, size: Callable
 ) -> Iterator[Part]:
@@ -101,7 +123,7 @@ def fit_film(
     with, given the one before.
     """
     planned = chains(len(frames), length)
-    control = Control(options, min(torch.get_num_threads(), len(planned)))
+    control = Control(options, min(torch.get_num_threads(), len(planned)), parameters)
 
     def work(chain: list[Group]) -> list[Part]:
         return list(_chain(frames, parameters, recipe, chain, control, size))
@@ -172,15 +194,14 @@ def _group(
     work = Fit(frames, parameters, recipe, partial(size, before=known), group.first, before)
     if found is not None:
         resume.restore(work, found)
-    hurried = _run(work, Clock(recipe, work.fraction), group, control, keep, name)
+    _run(work, Clock(recipe, work.fraction), group, control, name)
     fitted = work.result()
-    if keep is not None and not hurried:
-        keep.save(name, resume.pack(fitted))
+    control.save(name, resume.pack(fitted))
     return fitted
 
 
-def _run(work: Fit, clock: Clock, group: Group, control: Control, keep: Keeper | None, name: str) -> bool:
-    """Fit to the end of the schedule; whether that was in a hurry."""
+def _run(work: Fit, clock: Clock, group: Group, control: Control, name: str) -> None:
+    """Fit to the end of the schedule."""
     saved, late = time.monotonic(), control.hurried
     fraction = clock.fraction(work.done) if work.done else 0.0
     while fraction < 1 and not (control.stopped and work.done):
@@ -188,13 +209,10 @@ def _run(work: Fit, clock: Clock, group: Group, control: Control, keep: Keeper |
             work.advance(fraction)
             fraction = clock.fraction(work.done)
             control.report(group, fraction, work.error, work.bits())
-            if keep is not None and not control.hurried and time.monotonic() - saved > SAVE_EVERY:
-                keep.save(name, resume.state(work))
+            if time.monotonic() - saved > SAVE_EVERY:
+                control.save(name, resume.state(work))
                 saved = time.monotonic()
         except KeyboardInterrupt:
-            control.hurry()
+            control.hurry(name, work)
         if control.hurried and not clock.hurried and not late:
-            if keep is not None:
-                keep.save(name, resume.state(work))
             fraction = clock.hurry(fraction)
-    return control.hurried

@@ -1,7 +1,7 @@
 """Shape of a decoder for a clip: strides from the frame size, widths from a number of values, and their bytes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, pairwise
 
 import torch
@@ -14,6 +14,7 @@ from .nerv import Layout, System
 from .parts import CELLS_MOST
 from .scale import SCALES, reduced
 
+WIDENED = 4  # channels by which a stage may grow
 WIDEST = 1 << 12
 MOST_STAGES = 8
 MOST_WEIGHTS = 1 << 26
@@ -112,4 +113,14 @@ def layout_for(height: int, width: int, values: int, channels: int, shuffle: int
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if layout(middle).size() <= values else (low, middle)
-    return layout(low)
+    return _filled(layout(low), values)
+
+
+def _filled(layout: Layout, values: int) -> Layout:
+    """Stages widened by a few channels while that fits: in small decoders one channel of the stem is a leap."""
+    for number in WIDENED * list(range(len(layout.widths))):
+        widths = list(layout.widths)
+        widths[number] += 1
+        wider = replace(layout, widths=tuple(widths))
+        layout = wider if wider.size() <= values else layout
+    return layout

@@ -12,7 +12,7 @@ import torch
 from ..base import Options
 from ..precision import has_bfloat16
 from .fit import Fit, Recipe
-from .layout import MOST_PERIOD, Parameters, layout_for
+from .layout import MOST_PERIOD, Parameters, grid_for, layout_for, strides_for
 from .nerv import Layout, System
 from .scale import reduced
 
@@ -26,6 +26,8 @@ REFERENCE_RATE, BITS = 0.12, 3.4  # weight of the bits per value at quality 50, 
 OVERHEAD = 300, 1.5  # bytes that the container adds to a film, and to each frame
 MOST_GROUPED, USUAL_GROUP = 320, 240  # frames up to which a film has one network, and of a group of a longer one
 MOST_HELD = 2 << 30  # bytes of the frames of a group
+COARSER = (16, 8)  # cells of an embedding where those of the system would take more than this share of all values
+MOST_EMBEDDED = 0.3
 STEPS = 16  # groups are multiples of so many frames where they can
 
 
@@ -82,16 +84,20 @@ def plan_for(
     )
     values = values_for(math.prod(part), quality)
     period = group if wish.system.timed else 0
-    candidates = [
-        Parameters(scale, _layout(part, wish, values, scale, shuffle), period) for scale, shuffle, _ in RENDERINGS
-    ]
-    deadline = None if options.seconds is None else began + options.seconds * (1 - RESERVE)
-    count, chosen = torch.get_num_threads(), kept or candidates[_by_effort(shape[1] * shape[2], options.effort)]
-    if deadline is not None:
-        count = _best_threads(shape, kept or candidates[0], base)
-        if kept is None:
-            with threads(count):
-                chosen = _within(candidates, shape, base, deadline)
+
+    def candidate(number: int) -> Parameters:
+        scale, shuffle, _ = RENDERINGS[number]
+        return Parameters(scale, _layout(part, wish, values, scale, shuffle), period)
+
+    count, deadline, chosen = torch.get_num_threads(), None, kept
+    if options.seconds is not None:
+        deadline = began + options.seconds * (1 - RESERVE)
+        count = _best_threads(shape, kept or candidate(0), base)
+    if chosen is None and deadline is not None:
+        with threads(count):
+            chosen = _within([candidate(number) for number in range(len(RENDERINGS))], shape, base, deadline)
+    if chosen is None:
+        chosen = candidate(_by_effort(shape[1] * shape[2], options.effort))
     return Plan(chosen, replace(base, fast=_fast(chosen.layout)), group, count, deadline)
 
 
@@ -155,11 +161,16 @@ def _layout(shape: tuple[int, int, int], wish: Wish, values: int, scale: int, sh
     height, width = reduced(shape[1], scale), reduced(shape[2], scale)
     if wish.system.stem != "embedding":
         return layout_for(height, width, max(values, FEWEST), 0, shuffle, wish.system)
-    grid = layout_for(height, width, 0, 1, shuffle, wish.system).grid
+    for cells in (wish.system.cells, *COARSER):
+        system = replace(wish.system, cells=cells)
+        grid = grid_for(height, width, shuffle * math.prod(strides_for(height, width, shuffle, cells)))
+        if wish.channels * shape[0] * grid[0] * grid[1] <= MOST_EMBEDDED * values:
+            break
     most = max(2, values // (2 * shape[0] * grid[0] * grid[1]))
     channels = min(wish.channels, most)
     weights = values - channels * shape[0] * grid[0] * grid[1]
-    return layout_for(height, width, max(weights, FEWEST), channels, shuffle, wish.system)
+    layout = layout_for(height, width, max(weights, FEWEST), channels, shuffle, system)
+    return replace(layout, system=wish.system)
 
 
 def _by_effort(pixels: int, effort: int) -> int:

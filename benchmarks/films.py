@@ -1,0 +1,306 @@
+"""Films: short cuts to try codecs on, bits of weights against 8 bit and Huffman, time to equal PSNR, speed of decoding.
+
+python benchmarks/films.py cut ../shared/data/eval/bunny/bunny_1280x720.mp4 bunny-32/bunny.mkv --rows 40:680 --smaller 4
+python benchmarks/films.py weights bunny-32/bunny.mkv
+python benchmarks/films.py speed bunny-32/bunny.mkv
+python benchmarks/films.py decode bunny-32/bunny.mkv
+
+`weights` fits video/hnerv without rounding and codes it as its authors do: 8 bits between the least and the largest value of each
+tensor, 6 for embeddings, one Huffman code for all (its table is not counted); then fits with learned steps and a rate term.
+`speed` fits HNeRV with its authors' settings (their encoder, decoder, Adam, schedule, batch of 2) and ours, and gives the
+processor time until the mean squared error over all frames is as low as the first one's at its end.
+"""
+
+import argparse
+import heapq
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from triptych.codecs.base import Options
+from triptych.codecs.optim import cosine
+from triptych.codecs.signals import Clip
+from triptych.codecs.video import plan
+from triptych.codecs.video.codec import coded_size
+from triptych.codecs.video.encoder import Encoder
+from triptych.codecs.video.fit import Fit, Recipe
+from triptych.codecs.video.layout import Parameters
+from triptych.codecs.video.nerv import Decoder, Layout
+from triptych.codecs.video.systems import HnervCodec
+from triptych.tools import media, pipeline
+
+
+def cut(arguments: argparse.Namespace) -> None:
+    """The first frames of a film, some of its rows, at a fraction of its size (means of squares), as FFV1 in RGB."""
+    first, end = (int(part) for part in arguments.rows.split(":")) if arguments.rows else (0, None)
+    n, frames = arguments.smaller, []
+    with av.open(str(arguments.film)) as container:
+        rate = container.streams.video[0].average_rate
+        for frame in container.decode(video=0):
+            pixels = frame.to_ndarray(format="rgb24")[first:end].astype(np.float32)
+            height, width = (side // n for side in pixels.shape[:2])
+            squares = pixels[: height * n, : width * n].reshape(height, n, width, n, 3)
+            frames.append(np.rint(squares.mean((1, 3))).astype(np.uint8))
+            if len(frames) == arguments.frames:
+                break
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(arguments.out), "w") as container:
+        stream = container.add_stream("ffv1", rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def layout_of(frames: np.ndarray, quality: float) -> Parameters:
+    """The decoder of video/hnerv for a film at a quality."""
+    wish = plan.Wish(HnervCodec.system)
+    return plan.plan_for(frames.shape[:3], wish, Options(quality=quality, effort=6), 0.0).parameters
+
+
+def fitted(frames: np.ndarray, parameters: Parameters, recipe: Recipe, times: list[tuple[float, float]]) -> Fit:
+    """Fit to the end; notes processor seconds and squared error of the network in use every few passes."""
+    work, spent = Fit(frames, parameters, recipe, coded_size), 0.0
+    while work.done < recipe.steps:
+        began = time.process_time()
+        work.advance(work.done / recipe.steps)
+        spent += time.process_time() - began
+        if work.done % (4 * len(frames)) == 0 or work.done == recipe.steps:
+            times.append((spent, error_of(work, frames)))
+    work.result()
+    return work
+
+
+@torch.no_grad()
+def error_of(work: Fit, frames: np.ndarray) -> float:
+    """Mean squared error over all frames, of the rounded network once rounding has begun; in float32."""
+    errors = []
+    for row in range(len(frames)):
+        rows = torch.tensor([row])
+        target = work.target(rows)
+        found = work.network(work.load(rows, target), work.times[rows])[:, :, : target.shape[2], : target.shape[3]]
+        errors.append(float((found - target).square().mean()))
+    return float(np.mean(errors))
+
+
+def decibels(error: float) -> float:
+    """PSNR of a mean squared error of values 0..1."""
+    return -10 * float(np.log10(error))
+
+
+def min_max(tensor: Tensor, bits: int) -> tuple[Tensor, Tensor, int]:
+    """HNeRV's quantiser: the tensor rounded, its levels, bits of side information.
+
+    One scale, or one for each entry of an axis where that makes fewer than 2 % of the values and a smaller error.
+    """
+    best, axes = None, [None, *(n for n, size in enumerate(tensor.shape) if size < 0.02 * tensor.numel())]
+    for axis in axes:
+        kept = tensor.flatten() if axis is None else tensor.movedim(axis, 0).flatten(1)
+        low, high = kept.min(-1, keepdim=True).values, kept.max(-1, keepdim=True).values
+        step = ((high - low) / (2**bits - 1)).half().float().clamp_min(1e-7)
+        low = low.half().float()
+        levels = ((kept - low) / step).round().clamp(0, 2**bits - 1)
+        found = levels * step + low
+        moved = found.reshape(tensor.shape if axis is None else tensor.movedim(axis, 0).shape)
+        back = moved if axis is None else moved.movedim(0, axis)
+        error = float((back - tensor).abs().mean())
+        if best is None or error < best[0]:
+            best = error, back, levels, 32 * low.numel()
+    return best[1:]
+
+
+def huffman(levels: np.ndarray) -> int:
+    """Bits of all values with the best prefix code for their counts; its table is not counted."""
+    heap = [(count, n) for n, count in enumerate(Counter(levels.tolist()).values())]
+    heapq.heapify(heap)
+    total = heap[0][0] if len(heap) == 1 else 0
+    while len(heap) > 1:
+        (a, n), (b, _) = heapq.heappop(heap), heapq.heappop(heap)
+        total += a + b
+        heapq.heappush(heap, (a + b, n))
+    return total
+
+
+def published(work: Fit, frames: np.ndarray) -> tuple[float, float]:
+    """Bytes and PSNR of a fit without rounding, coded as HNeRV's authors do."""
+    pieces, side = [], 0
+    for tensor, bits in (*((tensor, 8) for tensor in work.weights.tensors), (work.table, 6)):
+        rounded, levels, more = min_max(tensor, bits)
+        tensor.copy_(rounded)
+        pieces.append(levels.flatten().numpy())
+        side += more
+    return (huffman(np.concatenate(pieces)) + side) / 8, decibels(error_of(work, frames))
+
+
+def weights(arguments: argparse.Namespace) -> None:
+    """Bytes of network and embeddings at equal PSNR, the published way and ours, from fits of equal length."""
+    frames = media.read(arguments.film).frames
+    parameters = layout_of(frames, arguments.quality)
+    values = parameters.layout.size() + len(frames) * parameters.layout.channels * np.prod(parameters.layout.grid)
+    base = Recipe(arguments.passes * len(frames), fast=arguments.fast)
+    plain = fitted(frames, parameters, replace(base, quantise=2.0, settle=2.0), [])
+    before = decibels(error_of(plain, frames))
+    size, wanted = published(plain, frames)
+    print(f"{values} values, {arguments.passes} passes; not rounded {before:.2f} dB")
+    print(
+        f"8 bit, 6 bit for embeddings, Huffman: {size:.0f} bytes, {8 * size / values:.2f} bits a value, {wanted:.2f} dB"
+    )
+    curve = []
+    for rate in arguments.rates:
+        work = fitted(frames, parameters, replace(base, rate=rate), [])
+        size_now = coded_size(work.result())
+        curve.append((decibels(error_of(work, frames)), size_now))
+        print(
+            f"rate {rate:g}: {size_now} bytes, {8 * size_now / values:.2f} bits a value, {curve[-1][0]:.2f} dB",
+            flush=True,
+        )
+    qualities, sizes = zip(*sorted(curve), strict=True)
+    if qualities[0] <= wanted <= qualities[-1]:
+        equal = float(np.exp(np.interp(wanted, qualities, np.log(sizes))))
+        print(f"at {wanted:.2f} dB: {equal:.0f} bytes, {1 - equal / size:.1%} fewer")
+
+
+class Published(nn.Module):
+    """HNeRV with its authors' kernels 1, 3, 5, widths by division by 1.2, strides 5 4 4 and an embedding of 16 x 2 x 4."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.encoder, self.decoder = Encoder(layout), Decoder(layout)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.decoder(self.encoder(frames), torch.zeros(len(frames)))
+
+
+def reference(height: int, width: int, frames: int, values: int) -> Layout:
+    """The published decoder with the largest stem that stays below a number of values, counted exactly."""
+    strides, kernels = (5, 4, 4), (1, 3, 5)
+    grid = -(-height // 80), -(-width // 80)
+    best = None
+    for stem in range(4, 400):
+        widths = [stem]
+        for _ in strides:
+            widths.append(max(round(widths[-1] / 1.2), 12))
+        layout = Layout(grid, 16, stem, strides, kernels, tuple(widths[1:]))
+        if layout.size() + 16 * grid[0] * grid[1] * frames > values:
+            break
+        best = layout
+    return best or layout
+
+
+def reference_fit(frames: np.ndarray, layout: Layout, epochs: int) -> list[tuple[float, float]]:
+    """Adam at 1e-3, batches of 2, squared error, a tenth of warm-up and a cosine: (processor seconds, error) by epoch."""
+    torch.manual_seed(0)
+    model = Published(layout)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    data = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    spent, found, steps = 0.0, [], epochs * (len(data) // 2)
+    for epoch in range(epochs):
+        began = time.process_time()
+        for n, rows in enumerate(torch.randperm(len(data)).split(2)):
+            done = (epoch * (len(data) // 2) + n) / steps
+            optimiser.param_groups[0]["lr"] = 1e-3 * cosine(done)
+            loss = F.mse_loss(model(data[rows]), data[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        spent += time.process_time() - began
+        if (epoch + 1) % 5 == 0 or epoch + 1 == epochs:
+            with torch.no_grad():
+                found.append((spent, float(np.mean([float(F.mse_loss(model(x[None]), x[None])) for x in data]))))
+    return found
+
+
+def speed(arguments: argparse.Namespace) -> None:
+    """Processor seconds to equal PSNR: the published settings, and schedules of ours that get longer until they reach it."""
+    frames = media.read(arguments.film).frames
+    parameters = layout_of(frames, arguments.quality)
+    layout = parameters.layout
+    values = layout.size() + len(frames) * layout.channels * layout.grid[0] * layout.grid[1]
+    count, height, width, _ = frames.shape
+    theirs = reference_fit(frames, reference(height, width, count, values), arguments.passes)
+    seconds, error = theirs[-1]
+    print(
+        f"published settings, {arguments.passes} epochs, {values} values: {seconds:.1f} s, {decibels(error):.2f} dB",
+        flush=True,
+    )
+    for passes in arguments.trials:
+        times: list[tuple[float, float]] = []
+        base = Recipe(passes * count, fast=arguments.fast, quantise=2.0, settle=2.0)
+        fitted(frames, parameters, base, times)
+        print(f"ours, {passes} passes: {times[-1][0]:.1f} s, {decibels(times[-1][1]):.2f} dB", flush=True)
+        if times[-1][1] <= error:
+            print(f"{seconds / times[-1][0]:.1f} times as fast to {decibels(error):.2f} dB")
+            return
+
+
+def decode(arguments: argparse.Namespace) -> None:
+    """Frames per second of decoding: our files, and H.264, HEVC and AV1 by FFmpeg, one thread, in one run."""
+    clip = media.read(arguments.film)
+    clip = Clip(clip.frames, Fraction(clip.rate))
+    for name in ("video/hnerv", "video/nerv", "video/boosting-hnerv"):
+        out = BytesIO()
+        pipeline.encode(clip, out, name, Options(quality=arguments.quality, effort=0))
+        report(name, len(clip.frames), lambda data=out.getvalue(): pipeline.decode(data))
+    for name, options in (("libx264", {}), ("libx265", {"x265-params": "log-level=none"}), ("libsvtav1", {})):
+        coded = BytesIO()
+        with av.open(coded, "w", format="matroska") as container:
+            stream = container.add_stream(name, rate=clip.rate, options={"crf": "32", **options})
+            stream.height, stream.width = clip.frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for pixels in clip.frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode(None))
+        report(f"FFmpeg, {name}", len(clip.frames), lambda data=coded.getvalue(): played(data))
+
+
+def played(data: bytes) -> None:
+    """Decode a film with FFmpeg on one thread, to RGB."""
+    with av.open(BytesIO(data)) as container:
+        container.streams.video[0].thread_type = "NONE"
+        for frame in container.decode(video=0):
+            frame.to_ndarray(format="rgb24")
+
+
+def report(name: str, frames: int, work: "callable") -> None:
+    """Frames per second of processor time, the best of three."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    print(f"{name}: {frames / min(times):.1f} frames per second", flush=True)
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("cut", "weights", "speed", "decode"))
+    parser.add_argument("film", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("cut.mkv"))
+    parser.add_argument("--rows", help="FIRST:END of a cut")
+    parser.add_argument("--smaller", type=int, default=1)
+    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--quality", type=float, default=50.0)
+    parser.add_argument("--passes", type=int, default=40)
+    parser.add_argument("--trials", type=int, nargs="+", default=[8, 12, 16, 24, 32])
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.06, 0.12, 0.24])
+    parser.add_argument("--fast", action="store_true", help="convolutions in bfloat16")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    {"cut": cut, "weights": weights, "speed": speed, "decode": decode}[arguments.what](arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
