@@ -31,7 +31,7 @@ from ..image.tiles import Symbols
 from ..parallel import in_order, workers
 from ..precision import fast_layers, full_precision
 from ..signals import Clip, Crop, Picture
-from .stem_net import StemConfig, StemNet
+from .stem_net import StemConfig, StemNet, side_step
 from .stem_rows import Memory, RowNetworks, Rows
 
 GROUP = 32  # frames that are decoded together
@@ -135,9 +135,9 @@ class StemCodec(PatchCodec):
         shape = (self.config.change, *(-(-side // (2 * PATCH)) for side in size))
         rows = self._rows(memory, index)
         side = traverse_side(coder, shape, self.change_tables, None, round(index / STEPS), given and given.side)
-        if np.abs(side).max(initial=0) > BOUND:
+        if np.abs(side.astype(np.int64)).max(initial=0) > BOUND // side_step(index):
             raise Malformed("side information of a frame lies out of range")
-        rows.inform(side)
+        rows.inform(side * side_step(index))
         half = rows.half.numpy()
         residual = np.zeros(half.shape, np.int32)
         for mask in (half, ~half):
@@ -149,16 +149,14 @@ class StemCodec(PatchCodec):
 
     # Latents, in float32: they are handed on from frame to frame
 
-    def _means(self, alone: bool, z: Tensor, past: Past | None) -> tuple[Tensor, Tensor]:
-        """Means of the first half and features, by side information z [1, n, h/2, w/2] and earlier frames."""
-        if alone:
-            return self.net.means.start(z)
-        return self.net.forecast.change(*self.net.forecast.past(past.last, past.before), z)
-
-    def _latents(self, frame: Frame, past: Past | None) -> Tensor:
+    def _latents(self, frame: Frame, past: Past | None, index: int) -> Tensor:
         """Decoded latents [1, latents, h, w] of a frame."""
         z, residual = (torch.from_numpy(part).float()[None] for part in (frame.symbols.side, frame.symbols.residual))
-        first, features = self._means(frame.alone, z, past)
+        if frame.alone:
+            first, features = self.net.means.start(z)
+        else:
+            expected = self.net.forecast.past(past.last, past.before)
+            first, features = self.net.forecast.change(*expected, z * side_step(index))
         half = checkerboard(residual)
         means = self.net.means.update(first, features, residual * half)
         return residual + first * half + means * (1 - half)
@@ -168,7 +166,7 @@ class StemCodec(PatchCodec):
         """Pixels uint8 [H, W, 3] of the frames of a group, one after the other."""
         past, point = None, torch.tensor([index / STEPS])
         for frame in frames:
-            y = self._latents(frame, past)
+            y = self._latents(frame, past, index)
             past = past.after(y) if past else Past(y, y)
             with fast_layers():
                 pixels = self.net.pixels(y.contiguous(memory_format=torch.channels_last), point)
@@ -189,7 +187,7 @@ class StemCodec(PatchCodec):
                 frame, memory = Frame(True, symbols), self._memory_of(symbols, index)
             else:
                 frame, memory = predicted
-            y = self._latents(frame, past)
+            y = self._latents(frame, past, index)
             past = Past(y, y) if past is None else past.after(y)
             found.append(frame)
         return found
@@ -206,10 +204,11 @@ class StemCodec(PatchCodec):
         if (y - means).abs().log1p().sum() > y.abs().log1p().sum():
             return None
         rows = self._rows(memory, index)
-        z = net.change(y, means, rows.fine / FINE).round().clamp(-BOUND, BOUND)
+        step = side_step(index)
+        z = (net.change(y, means, rows.fine / FINE) / step).round().clamp(-(BOUND // step), BOUND // step)
         side = z[0].numpy().astype(np.int32)
-        rows.inform(side)
-        first, features = net.forecast.change(means, features, z)
+        rows.inform(side * step)
+        first, features = net.forecast.change(means, features, z * step)
         half, price = checkerboard(y), refine.price_of(net, point)
 
         def chosen(left: Tensor, mask: Tensor) -> Tensor:

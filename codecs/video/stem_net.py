@@ -5,6 +5,7 @@ well they fitted the symbols coded with them (scores), a little side information
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ SCALE = 32.0  # rows and scores are about this large
 KEPT = 1.0  # logit of the share of a latent that the next frame is expected to keep, before training
 TYPICAL, SLOPE = 0.53, 0.42  # mean of log(1 + |x|) of a unit Gaussian, and how it grows with the logarithm of its scale
 FINENESS = 4.0  # of side information about that mean
+COARSE = 40, 88  # rate indices up to which its step is 3 and below which it is 2: where less is sent, it tells less
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class StemNet(PatchNet):
         head.bias.zero_()
 
     def change(self, y: Tensor, means: Tensor, rows: Tensor) -> Tensor:
-        """Unrounded side information: of latents, relative to what is expected from the past, means and rows."""
+        """Unrounded side information of latents relative to what the past lets expect: means, and rows; not yet divided by its step."""
         return self.changes((y - means) * torch.exp(-LOG_MIN - LOG_STEP * rows))
 
 
@@ -131,6 +133,11 @@ def past_inputs(rows: Tensor, found: Tensor, still: Tensor, rate: Tensor) -> Ten
 def near_inputs(rows: Tensor, found: Tensor) -> Tensor:
     """What the network for rows of the second half sees: rows so far, and scores of the first half, zero elsewhere."""
     return torch.cat((whole(rows), found), 1)
+
+
+def side_step(index: Any) -> Any:
+    """Step of the side information of predicted frames at rate indices, numbers or tensors: 3, 2 or 1."""
+    return 1 + (index <= COARSE[0]) + (index < COARSE[1])
 
 
 def whole(rows: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from ...codecs.image.patch_net import GREY, LOG_MIN, LOG_STEP, PATCH, checkerboa
 from ...codecs.image.residuals import MOST, learned
 from ...codecs.image.slices_net import FINE, MOST_ROW, scores
 from ...codecs.video.stem import StemCodec
-from ...codecs.video.stem_net import StemConfig, StemNet, near_inputs, past_inputs
+from ...codecs.video.stem_net import StemConfig, StemNet, near_inputs, past_inputs, side_step
 from ...codecs.video.stem_rows import RowNetworks
 from ...entropy import ROWS, Tables
 from .. import models
@@ -41,6 +41,7 @@ xiph or JCT-VC clip is among them."""
 NARROW = ("analysis.enter.", "analysis.blocks.", "analysis.leave.")  # of fewer channels than in image/patch
 TRAINED = ("forecast.", "changes.", "change_", "row_", *NARROW)  # the rest is that of image/patch
 IMITATION = 0.1  # weight of the squared difference of the analyses
+LIMIT = SIDE_BOUND // 3  # of coded side information, the largest step times which must be in bounds
 FRAMES = 4  # of a chain: one alone and three predicted
 SIDE = 12  # latents a side
 STRIDES = torch.tensor([0.05, 0.75, 0.2])  # shares of chains whose frames are repeated, follow each other, skip one
@@ -52,7 +53,7 @@ SHOWN = 8  # frames of it
 
 def default() -> Recipe:
     """Crops of 192x192 pixels."""
-    return recipe("video_stem.default", StemConfig(), 800, 10)
+    return recipe("video_stem.default", StemConfig(), 2200, 10)
 
 
 def smoke() -> Recipe:
@@ -148,8 +149,10 @@ def predicted(net: StemNet, y: Tensor, past: Past, point: Tensor, generator: Gen
     inputs = past_inputs(past.rows, past.found, past.still, (point / (net.config.points - 1) * MOST_ROW).floor())
     base = (past.rows / FINE + net.row_past(inputs).float()).clamp(0, MOST_ROW)
     means, features = net.forecast.past(past.last, past.before)
-    z_float = net.change(y, means.detach().float(), base.detach()).float().clamp(-SIDE_BOUND, SIDE_BOUND)
-    z = straight_through_round(z_float)
+    step = side_step(point * STEPS)[:, None, None, None]
+    z_float = (net.change(y, means.detach().float(), base.detach()).float() / step).clamp(-LIMIT, LIMIT)
+    coded = straight_through_round(z_float)
+    z = coded * step
     rows = (base + F.pixel_shuffle(net.row_change(z).float(), 2)).clamp(0, MOST_ROW)
     means, features = net.forecast.change(means, features, z)
     residual = rounded(means, rows) * half
@@ -161,7 +164,7 @@ def predicted(net: StemNet, y: Tensor, past: Past, point: Tensor, generator: Gen
         bits = soft_bits(y - means, rows, generator)
         noise = torch.rand(z.shape, generator=generator) - 0.5
     else:
-        bits, noise = gaussian_bits(residual, torch.exp(LOG_MIN + LOG_STEP * whole)) * (whole >= SKIP), z - z_float
+        bits, noise = gaussian_bits(residual, torch.exp(LOG_MIN + LOG_STEP * whole)) * (whole >= SKIP), coded - z_float
     nearest = point.round().long()
     scale = torch.exp(net.change_log_scale[nearest])[:, :, None, None]
     side = gaussian_bits(z_float + noise - net.change_mean[nearest][:, :, None, None], scale)
@@ -170,7 +173,7 @@ def predicted(net: StemNet, y: Tensor, past: Past, point: Tensor, generator: Gen
     found = scores(net.score_table, whole, residual).float()
     after = Past((means + residual).detach(), past.last, (rows.detach() * FINE).round(), found, torch.zeros(len(y)))
     seen = None if soft else counts(whole, residual)
-    return Coded(bits.sum((1, 2, 3)), side.sum((1, 2, 3)), error, after, z, (inputs, z, near), seen)
+    return Coded(bits.sum((1, 2, 3)), side.sum((1, 2, 3)), error, after, coded, (inputs, z, near), seen)
 
 
 def soft_bits(left: Tensor, rows: Tensor, generator: Generator) -> Tensor:
