@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from makers import TINY_BANDED, photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices
+from makers import TINY_BANDED, photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices, tiny_stem
 from PIL import Image
 from tiny_audio import SYSTEMS, tiny_system, with_tiny_context
 
@@ -78,6 +78,7 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
         )
         for name in SYSTEMS
     },
+    "video-stem": (tiny_stem, film, Options(quality=60)),
     "video-hnerv": (HnervCodec, film, Options(quality=50, effort=0)),
 }
 

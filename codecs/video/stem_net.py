@@ -113,7 +113,7 @@ class StemNet(PatchNet):
         head.bias.zero_()
 
     def change(self, y: Tensor, means: Tensor, rows: Tensor) -> Tensor:
-        """Unrounded side information of latents relative to what the past lets expect: means, and rows; not yet divided by its step."""
+        """Unrounded side information of latents, relative to the means and rows that the past lets expect."""
         return self.changes((y - means) * torch.exp(-LOG_MIN - LOG_STEP * rows))
 
 
