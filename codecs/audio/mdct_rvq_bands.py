@@ -6,9 +6,9 @@ from torch.nn import functional
 
 from .mdct_rvq_net import NOISE_FRAMES, MdctRvqConfig, MdctRvqNet
 
-ENVELOPE = 2.0  # how much an error of one neper in a band counts beside one of a latent of unit power
+ENVELOPE = 4.0  # how much an error of one neper in a band counts beside one of a latent of unit power
 FLOOR = 1e-4  # power, relative to the frame's, below which a band is as good as empty
-SOFT = -0.5  # logarithm of the noise's share of what the codes do not tell at which a training starts
+SOFT = -0.25  # logarithm of the noise's share of what the codes do not tell at which a training starts
 
 
 class BandedNet(MdctRvqNet):

@@ -51,8 +51,8 @@ def default() -> Recipe:
     )
 
 
-BANDED = {"dim": 144, "books": 20, "size": 256, "encoder_width": 128, "encoder_blocks": 2, "decoder_width": 192}
-BANDED |= {"decoder_blocks": 3, "classes": 32, "contexts": 4, "bands": 16}
+BANDED = {"dim": 160, "books": 20, "size": 256, "encoder_width": 128, "encoder_blocks": 2, "decoder_width": 192}
+BANDED |= {"decoder_blocks": 3, "classes": 32, "contexts": 4, "bands": 32}
 
 
 def music() -> Recipe:
@@ -63,9 +63,9 @@ def music() -> Recipe:
         name="audio_mdct.music",
         make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.8),
-        steps=1800,
+        steps=1100,
         batch=8,
-        lr=1.2e-3,
+        lr=1.5e-3,
         data=data("1.4 hours (the first shard)", "34 minutes", "mixed 1 to 4, 12 clips of music kept for validation"),
     )
 

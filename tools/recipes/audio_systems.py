@@ -211,7 +211,9 @@ class System:
     def modest(self) -> Recipe:
         """For one CPU thread."""
         recipe = self._recipe("_small", self.small, 50, Judging((2, 3, 5), (1024, 512, 256), 4, since=0.8))
-        return replace(recipe, steps=3000, batch=8, lr=1e-3, warmup=100, ema=0.99, validate_every=100, data=default().data)
+        return replace(
+            recipe, steps=3000, batch=8, lr=1e-3, warmup=100, ema=0.99, validate_every=100, data=default().data
+        )
 
     def smoke(self) -> Recipe:
         """A tiny model for tests: seconds, not quality."""
