@@ -145,11 +145,11 @@ class CodeContext:
     def frequencies(self, inputs: np.ndarray, book: np.ndarray) -> np.ndarray:
         """Distributions int64 [n, size] of codes of the codebooks int [n], ascending, from the inputs [inputs, n] of `mix`."""
         vector = self.mix(inputs)
-        vector = np.concatenate((vector, np.full((1, len(book)), CONSTANT))).astype(np.float32)
+        vector = np.concatenate((vector, np.full((1, len(book)), CONSTANT))).T.astype(np.float32)
         edges = np.flatnonzero(np.diff(book, prepend=-1, append=-1))
-        parts = [self.table[book[low]] @ vector[:, low:high] for low, high in pairwise(edges)]
-        logits = np.concatenate(parts, axis=1)
-        return softmax(logits.astype(np.int64) >> FINE, STEP)
+        parts = [vector[low:high] @ self.table[book[low]].T for low, high in pairwise(edges)]
+        logits = np.concatenate(parts).astype(np.int64) >> FINE
+        return softmax(logits.T, STEP)
 
     def state(self) -> dict[str, np.ndarray]:
         """As arrays for a weights file, without the codewords."""
