@@ -14,7 +14,7 @@ from triptych import weights
 from triptych.bitstream import Reader
 from triptych.bitstream.errors import Malformed
 from triptych.codecs.audio.mdct_rvq import CROSSED, PARAMETERS, MdctRvqCodec
-from triptych.codecs.audio.mdct_rvq_bands import ENVELOPE, band_hats
+from triptych.codecs.audio.mdct_rvq_bands import band_hats
 from triptych.codecs.audio.rvq import ResidualQuantiser, stretches
 from triptych.codecs.audio.stereo import alike, crossing, uncrossing
 from triptych.codecs.base import Options
@@ -50,7 +50,7 @@ def test_noise_fills_what_the_envelope_promises():
     torch.nn.init.zeros_(net.decoder.leave.weight)
     torch.nn.init.zeros_(net.decoder.leave.bias)
     wanted = torch.tensor([0.5, -0.5, 0.25, 1.0, -1.0])
-    latents = torch.cat((torch.zeros(net.signed), (wanted - net.centre) * ENVELOPE)).expand(1, 200, -1)
+    latents = torch.cat((torch.zeros(net.signed), (wanted - net.centre) * TINY_BANDED.envelope)).expand(1, 200, -1)
     shape, hiss = net.shape(latents, torch.full((1, 200), 40), torch.full((1, 200), 3))
     assert not shape.any()
     power = hiss[0].square().mean(0)

@@ -6,7 +6,6 @@ from torch.nn import functional
 
 from .mdct_rvq_net import NOISE_FRAMES, MdctRvqConfig, MdctRvqNet
 
-ENVELOPE = 4.0  # how much an error of one neper in a band counts beside one of a latent of unit power
 FLOOR = 1e-4  # power, relative to the frame's, below which a band is as good as empty
 SOFT = -0.25  # logarithm of the noise's share of what the codes do not tell at which a training starts
 
@@ -30,7 +29,7 @@ class BandedNet(MdctRvqNet):
     def features(self, cosine: Tensor, sine: Tensor) -> Tensor:
         """Latents before any correction."""
         power = (cosine.square() + sine.square()) / 2 @ self.average
-        envelope = ((power + FLOOR).log() / 2 - self.centre) * ENVELOPE
+        envelope = ((power + FLOOR).log() / 2 - self.centre) * self.config.envelope
         return torch.cat((super().features(cosine, sine), envelope), -1)
 
     def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -44,7 +43,7 @@ class BandedNet(MdctRvqNet):
         even = torch.cat((envelope, self.loudness(levels), books), -1)
         correction, share = self._mirrored(self.decoder, signed, even, self.config.hop)
         shape = signed @ self.expand + correction
-        wanted = (2 * (envelope / ENVELOPE + self.centre).clamp(max=3) @ self.spread).exp()
+        wanted = (2 * (envelope / self.config.envelope + self.centre).clamp(max=3) @ self.spread).exp()
         told = shape.square() @ self.average @ self.spread
         rows = torch.arange(first, first + levels.shape[1], device=levels.device) % NOISE_FRAMES
         fill = (wanted - told).clamp(min=FLOOR).sqrt() * share.clamp(max=2).exp()

@@ -19,6 +19,7 @@ class MdctRvqConfig:
     classes: rows of tables for each of the first `contexts` codebooks; the others have one.
     power: coefficients are raised to it before anything else, so that coding noise follows the spectrum.
     bands: of the `dim` latents, how many tell an envelope; with some, the network is that of mdct_rvq_bands.py.
+    envelope: how much an error of one neper in a band counts beside one of a latent of unit power.
     """
 
     rate: int = 16000
@@ -39,6 +40,7 @@ class MdctRvqConfig:
     classes: int = 64
     contexts: int = 6
     bands: int = 0
+    envelope: float = 4.0
 
 
 NOISE_FRAMES = 256  # after which the noise repeats

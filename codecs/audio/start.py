@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .mdct_rvq_bands import ENVELOPE
 from .mdct_rvq_net import MdctRvqNet, raised
 
 WIDTHS = (16, 24, 48)  # dimensions that codebooks may be for, beside the envelope and all
@@ -36,7 +35,7 @@ def start(net: MdctRvqNet, samples: Tensor, rounds: int, per_step: int, generato
     if not net.config.bands:
         net.quantiser.fit(net.features(shapes, sines), rounds, per_step, generator)
         return
-    net.centre.copy_(net.features(shapes, sines)[:, net.signed :].mean(0) / ENVELOPE)
+    net.centre.copy_(net.features(shapes, sines)[:, net.signed :].mean(0) / net.config.envelope)
     widths = [width for width in WIDTHS if width < net.config.dim]
     net.quantiser.fit_parts(
         net.features(shapes, sines), rounds, per_step, [*widths, net.config.bands, net.config.dim], generator

@@ -72,7 +72,7 @@ def music() -> Recipe:
 
 def wide() -> Recipe:
     """Speech and other sound at 24 kHz, up to 12 kbit/s a channel."""
-    config = MdctRvqConfig(rate=24000, hop=320, **BANDED)
+    config = MdctRvqConfig(rate=24000, hop=320, **BANDED | {"dim": 152, "bands": 24, "envelope": 2.5})
     return replace(
         music(),
         name="audio_mdct.wide",
