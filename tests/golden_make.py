@@ -13,7 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from makers import TINY_BANDED, photo, speech, tiny_circuit, tiny_mdct_rvq, tiny_overfit, tiny_patch, tiny_slices, tiny_stem
+from makers import (
+    TINY_BANDED,
+    photo,
+    speech,
+    tiny_circuit,
+    tiny_mdct_rvq,
+    tiny_overfit,
+    tiny_patch,
+    tiny_slices,
+    tiny_stem,
+)
 from PIL import Image
 from tiny_audio import SYSTEMS, tiny_system, with_tiny_context
 
@@ -21,13 +31,13 @@ from triptych import weights
 from triptych.codecs.base import Codec, Options
 from triptych.codecs.precision import full_precision
 from triptych.codecs.signals import Clip, Picture, Signal, Sound
-from triptych.codecs.video.systems import HnervCodec
+from triptych.codecs.video import systems
 from triptych.tools import models, pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
 # Further files of a codec: folder -> the one whose weights it uses.
 OWN = ("image-patch-near", "audio-mdct-rvq-bands", "audio-mdct-rvq-context", "audio-seanet-rvq-context")
-SHARED = {name: name for name in OWN} | {"image-patch-tiles": "image-patch"}
+SHARED = {name: name for name in OWN} | {"image-patch-tiles": "image-patch", "video-hnerv-groups": "video-hnerv"}
 
 
 def weights_of(name: str) -> Path:
@@ -79,7 +89,19 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
         for name in SYSTEMS
     },
     "video-stem": (tiny_stem, film, Options(quality=60)),
-    "video-hnerv": (HnervCodec, film, Options(quality=50, effort=0)),
+    "video-hnerv": (systems.HnervCodec, film, Options(quality=50, effort=0)),
+    "video-hnerv-groups": (systems.HnervCodec, film, Options(quality=50, effort=2, group=2)),
+    **{
+        cls.id.replace("/", "-"): (cls, film, Options(quality=30, effort=0, group=4))
+        for cls in (
+            systems.NervIndexCodec,
+            systems.ENervCodec,
+            systems.NervPlusPlusCodec,
+            systems.BoostingNervCodec,
+            systems.BoostingENervCodec,
+            systems.BoostingHnervCodec,
+        )
+    },
 }
 
 

@@ -1,5 +1,6 @@
 """Fitting a decoder to a group of frames: Muon and free embeddings, then learned quantiser steps and a rate term."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from .levels import Quantised
 from .losses import LOSSES
 from .nerv import decoder, initial
 
+LEAST_PACE, MUCH_WORSE = 0.05, 1.0  # of a group that goes on from another; dB
 HURRY = 0.1  # of the time so far, for what is left of the schedule after an interrupt
 
 
@@ -32,7 +34,7 @@ class Recipe:
     spread: standard deviation of the first embeddings. lr of Muon, of Adam for biases and head, per visit of an embedding.
     fast: convolutions in bfloat16; encoder: ConvNeXt instead of free embeddings until rounding begins.
     bits: what the coded network should come to; error: the mean squared error to come to; None leaves both to `rate`.
-    loss: what is minimised, a name in `LOSSES`. warm: factor of the learning rates of a group that goes on from another.
+    loss: what is minimised, a name in `LOSSES`. warm: factor of the learning rates of a group that goes on from another, at most.
     """
 
     steps: int
@@ -53,7 +55,7 @@ class Recipe:
     bits: float | None = None
     error: float | None = None
     loss: str = "squared"
-    warm: float = 0.3
+    warm: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,19 @@ class Fit:
             self.codes.exponents.copy_(exponents[-1:][: len(self.codes.tensors)])
         self.error, self.smooth, self.done, self.fraction = 0.0, 0.0, 0, 0.0
         self.queue = torch.empty(0, dtype=torch.int64)
+        self.pace = 1.0 if before is None else self._pace(before.fitted.error)
+
+    @torch.no_grad()
+    def _pace(self, before: float) -> float:
+        """Factor of the learning rates: little where the network before, of that error, does nearly as well here."""
+        errors = []
+        for row in range(len(self.frames)):
+            rows = torch.tensor([row])
+            target = self.target(rows)
+            found = self.network(self.load(rows, target), self.times[rows])[:, :, : target.shape[2], : target.shape[3]]
+            errors.append(float((found - target).square().mean()))
+        worse = 10 * math.log10(max(sum(errors) / len(errors), 1e-9) / max(before, 1e-9))
+        return self.recipe.warm * max(LEAST_PACE, min(1.0, worse / MUCH_WORSE))
 
     def _embeddings(self, before: Before | None) -> Tensor:
         layout, spread = self.layout, self.recipe.spread
@@ -133,12 +148,11 @@ class Fit:
 
     def _movers(self, main: set[int]) -> list[tuple[torch.optim.Optimizer, float]]:
         recipe, tensors = self.recipe, self.weights.tensors
-        factor = recipe.warm if self.warm else 1.0
         matrices = [tensor for index, tensor in enumerate(tensors) if index in main]
         rest = [tensor for index, tensor in enumerate(tensors) if index not in main]
         return [
-            (Muon(matrices, fast=recipe.fast), recipe.lr * factor),
-            (torch.optim.Adam(rest, betas=(0.9, 0.99)), recipe.lr_rest * factor),
+            (Muon(matrices, fast=recipe.fast), recipe.lr),
+            (torch.optim.Adam(rest, betas=(0.9, 0.99)), recipe.lr_rest),
         ]
 
     def _encoder(self) -> Encoder:
@@ -217,12 +231,13 @@ class Fit:
         rate = self.rate
         for index, (leaf, tensor) in enumerate(zip(self.leaves, self.weights.tensors, strict=True)):
             tensor.grad = self.weights.pull(index, leaf.grad, rate) if self.quantised else leaf.grad
+        factor *= self.pace
         for optimiser, lr in self.movers:
             optimiser.param_groups[0]["lr"] = lr * factor
             optimiser.step()
         if self.encoder is None and self.codes.tensors:
             slope = self.codes.pull(0, codes.grad, rate, rows) if self.quantised else codes.grad
-            self.rows.step(rows, slope, self.recipe.lr_embedding * factor * (self.recipe.warm if self.warm else 1))
+            self.rows.step(rows, slope, self.recipe.lr_embedding * factor)
         if self.quantised and not self.settled:
             self.stepper.step()
 
