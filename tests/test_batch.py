@@ -78,6 +78,14 @@ def test_what_is_up_to_date_is_left_alone(folders, capsys):
     assert capsys.readouterr().out == "encoded 3 files, 0 were up to date, 0 failed\n"
 
 
+def test_the_name_of_a_variant_stands_for_its_weights(folders, capsys):
+    source, target = folders
+    for text in ("encoded 3 files, 0 were up to date, 0 failed\n", "encoded 0 files, 3 were up to date, 0 failed\n"):
+        assert batch("encode", source, target, "--weights", "16k") == 0
+        assert capsys.readouterr().out == text
+    assert batch("encode", source, target, "--weights", "17k") == 2
+
+
 def test_failures_come_at_the_end_with_status_1(folders, capsys):
     source, target = folders
     (source / "deep" / "empty.png").write_bytes(b"")

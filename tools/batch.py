@@ -121,6 +121,10 @@ def _options(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
         pass  # each file names its own
     elif found["weights"] is None:
         found["weights"] = sorted(entry.digest[:16] for entry in entries() if entry.default)
+    elif shipped := [
+        entry.digest[:16] for entry in entries() if entry.default and entry.variant == str(found["weights"])
+    ]:
+        found["weights"] = sorted(shipped)
     elif not found["weights"].is_file():
         raise UsageError(f"{found['weights']}: no such file")
     else:
@@ -216,6 +220,6 @@ def _may_be_written(target: Path, pair: Pair, before: Record | None, force: bool
 def _alone(arguments: argparse.Namespace, source: Path, target: Path) -> argparse.Namespace:
     """The arguments of the command for one file."""
     values = vars(arguments) | {"input": str(source), "output": str(target), "force": True}
-    if values["weights"] is not None:
+    if values["weights"] is not None and values["weights"].is_file():  # it may be the name of a variant
         values["weights"] = values["weights"].resolve()
     return argparse.Namespace(**values | {"batch": False, "jobs": None, "engine": None})
