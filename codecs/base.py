@@ -1,7 +1,7 @@
 """The protocol that every codec implements: a signal becomes units of integers and comes back."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -33,6 +33,15 @@ class Keeper(Protocol):
         """Note that the encoding comes to an end before its time."""
 
 
+class Workers(Protocol):
+    """Those who call a function of a module for every argument, `count` at a time, perhaps on other machines."""
+
+    count: int
+
+    def __call__(self, function: Callable[[Any], Any], arguments: Sequence[Any]) -> Iterator[Any]:
+        """The results in the order of the arguments."""
+
+
 LEAST_TILE = 64  # pixels a side
 
 
@@ -51,6 +60,7 @@ class Options:
         aim: a measure and a value that a codec which names the measure in `aims` comes to by itself.
         group: frames of a film that share a fitted network; None lets the codec decide.
         keep: where a codec that fits keeps its state from time to time; None for nowhere.
+        workers: who fits the parts of a film that need nothing of each other; None for threads of this process.
     """
 
     quality: float = 50.0
@@ -62,6 +72,7 @@ class Options:
     aim: tuple[str, float] | None = None
     group: int | None = None
     keep: Keeper | None = None
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

@@ -19,14 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=console.number(1, 1024, True),
         metavar="N",
-        help="processes of a batch; default: one per processor",
+        help="processes of a batch or of a long film; default: one per processor, for a film threads",
     )
-    parser.add_argument("--engine", choices=ENGINES, help="of a batch: processes here (local) or a Ray cluster (ray)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="of a batch or a film: processes here (local) or a Ray cluster (ray)"
+    )
 
 
 def asked(arguments: argparse.Namespace) -> bool:
-    """Whether a batch is wanted; raises UsageError for arguments that only a batch has."""
-    for name in ("jobs", "engine"):
-        if getattr(arguments, name) is not None and not arguments.batch:
-            raise UsageError(f"--{name} is for --batch")
+    """Whether a batch is wanted."""
     return arguments.batch
+
+
+def refuse(arguments: argparse.Namespace, others: str = "") -> None:
+    """Raise UsageError for arguments of batches, which this is none; others: what else has them."""
+    for name in ("jobs", "engine"):
+        if getattr(arguments, name) is not None:
+            raise UsageError(f"--{name} is for --batch{others}")

@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         batch.run(arguments, "decode")
         return
+    batch_arguments.refuse(arguments)
     source = arguments.input
     name = console.shown(source)
     data = read_bytes(source)

@@ -15,6 +15,7 @@ from .files import STANDARD, special, whole
 if TYPE_CHECKING:
     from ..codecs.signals import Signal
     from .keeping import Folder
+    from .spread import Workers
     from .targets import Target
 
 SUFFIX = ".trip"
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
             None,
             arguments.group,
             keep,
+            _workers(arguments, signal),
         )
         if wanted := _target(arguments):
             found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
@@ -108,6 +110,20 @@ def run(arguments: argparse.Namespace) -> None:
         stream.flush()
     if wanted:
         console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
+
+
+def _workers(arguments: argparse.Namespace, signal: "Signal") -> "Workers | None":
+    """Who fits the parts of a film; raises UsageError for other signals, which have no such parts."""
+    from ..codecs.signals import Clip
+
+    if not isinstance(signal, Clip):
+        batch_arguments.refuse(arguments, " and for films")
+    if arguments.jobs is None and arguments.engine is None:
+        return None
+    from .engines import processors
+    from .spread import Workers
+
+    return Workers(arguments.jobs or processors(), arguments.engine or "local")
 
 
 def _kept(arguments: argparse.Namespace, signal: "Signal", target: str) -> AbstractContextManager["Folder | None"]:

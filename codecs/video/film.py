@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base import Options
+from ..base import Options, silent
 from . import resume
 from .fit import Before, Clock, Fit, Fitted, Recipe
 from .layout import Parameters
+from .plan import threads
 from .scale import reduce
 
 REPORT_EVERY = 0.25  # seconds
@@ -54,6 +55,26 @@ class Part:
     before: Fitted | None
 
 
+@dataclass(frozen=True)
+class Job:
+    """A chain of groups, to be fitted here or in another process.
+
+    frames: uint8 [T, H, W, 3] of the chain alone; total: frames of the film; the rest is as in `fit_film`.
+    """
+
+    chain: list[Group]
+    frames: np.ndarray
+    total: int
+    parameters: Parameters
+    recipe: Recipe
+    size: Callable
+
+    def of(self, group: Group) -> np.ndarray:
+        """The frames of a group at the network's resolution."""
+        first = self.chain[0].first
+        return np.ascontiguousarray(reduce(self.frames[group.first - first : group.end - first], self.parameters.scale))
+
+
 def chains(total: int, length: int) -> list[list[Group]]:
     """A film of `total` frames in groups of `length`, in chains."""
     bounds = [(first, min(first + length, total)) for first in range(0, total, length)]
@@ -65,7 +86,7 @@ def chains(total: int, length: int) -> list[list[Group]]:
 class Control:
     """What the groups of a film share: progress, the wish to come to an end, and where states are kept."""
 
-    def __init__(self, options: Options, threads: int, parameters: Parameters) -> None:
+    def __init__(self, options: Options, threads: int, parameters: Parameters | None) -> None:
         self.progress, self.keep, self.threads, self.parameters = options.progress, options.keep, threads, parameters
         self.hurried = self.stopped = False
         self.lock, self.told, self.known = Lock(), time.monotonic(), {}
@@ -88,11 +109,15 @@ class Control:
         """Keep tensors, and before them what `kept_parameters` gives."""
         if self.keep is None or self.hurried:
             return
+        self.save_plan()
+        self.keep.save(name, tensors)
+
+    def save_plan(self) -> None:
+        """Keep the parameters of the track, once."""
         with self.lock:
-            if self.parameters is not None:
+            if self.parameters is not None and self.keep is not None:
                 self.keep.save(PLAN, {"bytes": torch.tensor(list(self.parameters.pack()), dtype=torch.uint8)})
                 self.parameters = None
-        self.keep.save(name, tensors)
 
     def report(self, group: Group, fraction: float, error: float, bits: float) -> None:
         """Note how far a group is, and tell it now and then."""
@@ -122,26 +147,43 @@ def fit_film(
     through it, with one pass over groups that had not begun; a second one stops. size: bytes that a network is coded
     with, given the one before.
     """
-    planned = chains(len(frames), length)
-    control = Control(options, min(torch.get_num_threads(), len(planned)), parameters)
-
-    def work(chain: list[Group]) -> list[Part]:
-        return list(_chain(frames, parameters, recipe, chain, control, size))
-
-    if control.threads == 1:
-        for chain in planned:
-            yield from _chain(frames, parameters, recipe, chain, control, size)
+    planned, total = chains(len(frames), length), len(frames)
+    jobs = [Job(part, frames[part[0].first : part[-1].end], total, parameters, recipe, size) for part in planned]
+    if options.workers is not None and len(jobs) > 1:
+        yield from _elsewhere(jobs, options)
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    control = Control(options, min(torch.get_num_threads(), len(jobs)), parameters)
+    if control.threads == 1:
+        for job in jobs:
+            yield from _chain(job, control)
+        return
     pool = ThreadPoolExecutor(control.threads)
-    try:
-        for future in [pool.submit(copy_context().run, work, chain) for chain in planned]:
-            yield from _taken(future, control)
-    finally:
-        control.hurried = control.stopped = True
-        pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(before)
+    with threads(1):
+        try:
+            for future in [pool.submit(copy_context().run, lambda job=job: list(_chain(job, control))) for job in jobs]:
+                yield from _taken(future, control)
+        finally:
+            control.hurried = control.stopped = True
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _elsewhere(jobs: list[Job], options: Options) -> Iterator[Part]:
+    """`fit_film` by the workers of the options; an interrupt leaves what is kept, but no film."""
+    count = min(options.workers.count, len(jobs))
+    Control(options, count, jobs[0].parameters).save_plan()
+    apart = replace(options, progress=silent, workers=None)
+    done = 0.0
+    for parts in options.workers(fit_chain, [(job, apart, count) for job in jobs]):
+        done += sum(part.group.share for part in parts)
+        options.progress(min(done, 1.0), f"{parts[-1].group.end} of {jobs[0].total} frames")
+        yield from parts
+
+
+def fit_chain(task: tuple[Job, Options, int]) -> list[Part]:
+    """One job with one thread, among others of which so many are under way at a time."""
+    job, options, count = task
+    with threads(1):
+        return list(_chain(job, Control(options, count, None)))
 
 
 def _taken(future: "Future[list[Part]]", control: Control) -> list[Part]:
@@ -153,15 +195,13 @@ def _taken(future: "Future[list[Part]]", control: Control) -> list[Part]:
             control.hurry()
 
 
-def _chain(
-    frames: np.ndarray, parameters: Parameters, recipe: Recipe, chain: list[Group], control: Control, size: Callable
-) -> Iterator[Part]:
+def _chain(job: Job, control: Control) -> Iterator[Part]:
     """The groups of one chain, each going on from the one before."""
     before: Before | None = None
-    for group in chain:
-        small = np.ascontiguousarray(reduce(frames[group.first : group.end], parameters.scale))
-        own = _recipe(recipe, group, len(frames), before is None, control)
-        fitted = _group(small, parameters, own, group, before, control, size)
+    for group in job.chain:
+        small = job.of(group)
+        own = _recipe(job.recipe, group, job.total, before is None, control)
+        fitted = _group(small, job.parameters, own, group, before, control, job.size)
         yield Part(group, fitted, None if before is None else before.fitted)
         before = Before(small, fitted)
 
