@@ -34,7 +34,7 @@ STRIP = (
 def read(data: bytes, name: str, note: Callable[[str], None]) -> Picture:
     """Decode a picture file; `name` stands in messages. Orientation is applied, other colour spaces become sRGB."""
     try:
-        with warnings.catch_warnings(), _large_pictures():
+        with warnings.catch_warnings(), large_pictures():
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(data))
             _refuse_frames(image, name)
@@ -100,7 +100,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str, note: Callabl
 
 
 @contextmanager
-def _large_pictures() -> Iterator[None]:
+def large_pictures() -> Iterator[None]:
     """Let Pillow read as many pixels as a file of ours may have; it refuses twice its own bound."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, Limits().pixels // 2
     try:

@@ -1,6 +1,7 @@
 """Whole files: a signal becomes a .trip file and comes back, whatever the codec."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,7 @@ def decode(
     order = _order(reader.tracks)
     codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
     if crop is not None or salvage is not None:
-        with causes.named(reader.tracks):
+        with causes.named(reader.tracks) if salvage is None else nullcontext():
             return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
     if frames is not None:
         with causes.named(reader.tracks):

@@ -5,7 +5,9 @@ from io import BytesIO
 
 from .errors import MediaError
 
-COPIES = {"image": 2, "audio": 3, "video": 2}  # of all samples that are in memory at a time
+PIXEL = 4  # bytes that Pillow takes for a pixel of more than one band
+COPIES = 3  # of the samples of a sound that are in memory at a time
+FRAMES = 2  # copies of the frames of a film, one of them a group at a time
 FILM, SOUND = 3, 4  # bytes of a pixel of a film and of a sample of a sound
 
 
@@ -22,18 +24,21 @@ def check(data: bytes, kind: str | None, name: str, memory: int) -> None:
 def need(data: bytes, kind: str | None) -> int:
     """Bytes that encoding a media file takes at least."""
     measures = {"image": _picture, "audio": _sound, "video": _film}
-    return len(data) + (COPIES[kind] * measures[kind](data) if kind in measures else 0)
+    return len(data) + (measures[kind](data) if kind in measures else 0)
 
 
 def _picture(data: bytes) -> int:
-    """Bytes of the pixels of a picture file."""
+    """Bytes of the pixels of a picture file, as Pillow holds them and as an array."""
     from PIL import Image
 
+    from .media_image import large_pictures
+
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), large_pictures():
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(data))
-            return image.width * image.height * len(image.getbands())
+            bands = len(image.getbands())
+            return image.width * image.height * (bands + (1 if bands == 1 else PIXEL))
     except (OSError, ValueError, SyntaxError, OverflowError, Image.DecompressionBombError):
         return 0
 
@@ -44,7 +49,7 @@ def _sound(data: bytes) -> int:
 
     try:
         with soundfile.SoundFile(BytesIO(data)) as file:
-            return max(file.frames, 0) * file.channels * SOUND
+            return COPIES * max(file.frames, 0) * file.channels * SOUND
     except soundfile.LibsndfileError:
         return 0
 
@@ -60,9 +65,9 @@ def _film(data: bytes) -> int:
             seconds = (container.duration or 0) / av.time_base
             for stream in container.streams.video[:1]:
                 frames = stream.frames or round(seconds * float(stream.average_rate or 0))
-                found += frames * stream.width * stream.height * FILM
+                found += FRAMES * frames * stream.width * stream.height * FILM
             for stream in container.streams.audio[:1]:
-                found += round(seconds * stream.rate) * stream.channels * SOUND
+                found += COPIES * round(seconds * stream.rate) * stream.channels * SOUND
     except FFmpegError:
         return 0
     return max(found, 0)
