@@ -78,7 +78,7 @@ def test_stretches_hold_most_power():
 
 def test_two_channels_are_crossed_where_that_pays(codec):
     near, apart = stereo(8000), Sound(np.concatenate((noise(1), noise(1, seed=1) * 0.1)), 8000)
-    assert alike(near.samples) and not alike(apart.samples)
+    assert alike([near.samples[:, :99], near.samples[:, 99:]]) and not alike([apart.samples])
     np.testing.assert_allclose(uncrossing(crossing(near.samples)), near.samples, atol=1e-6)
     found = {}
     for name, sound in {"near": near, "apart": apart}.items():

@@ -24,8 +24,8 @@ from .context import context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
-from .resample import cleaned, resample
 from .stereo import alike, crossing, uncrossing
+from .stretches import Window, resampled, stretches
 from .symbols import CodeTables, FrameContext, Symbols, traverse
 
 PER_UNIT = 500  # blocks a unit, 7 to 10 s
@@ -136,7 +136,7 @@ class MdctRvqCodec(Codec):
         sparing, context = self._sparing(plan.books), self.context is not None and options.effort > 0
         outputs = -(-PER_UNIT * self.config.hop * signal.rate // self.config.rate)
         media = AudioMedia(signal.rate, channels, outputs, skip=0, preroll=1, total=total)
-        modes = SPARING * sparing | CONTEXT * context | CROSSED * (channels == 2 and alike(signal.samples))
+        modes = SPARING * sparing | CONTEXT * context | CROSSED * (channels == 2 and alike(stretches(signal.samples)))
         parameters = PARAMETERS.pack(self.config.books if sparing else round(plan.books), modes, PER_UNIT)
         return Track(self.id, self.profile, True, bytes(8), media, parameters), plan
 
@@ -145,24 +145,34 @@ class MdctRvqCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """Units of 500 blocks with one stream each."""
         layout, books, modes = self._layout(track)
-        samples = cleaned(signal.samples, signal.rate, self.config.rate, layout.samples)
-        samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
+        window = Window(resampled(stretches(signal.samples), signal.rate, self.config.rate, layout.samples))
+        hop, reach = self.config.hop, self.net.encoder.reach
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
-            symbols = self.analyse(samples, plan, first, end)
+            begin = max(0, first - reach - 1)
+            samples = window.between(begin * hop, (end + reach) * hop)
+            samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
+            symbols = self.analyse(samples, plan, first - begin, end - begin)
             coder = Encoder()
             self._traverse(coder, symbols.levels.shape, books, modes, symbols)
             last = unit == layout.units - 1
             yield Unit(number, (coder.finish(),), layout.outputs(unit), last, check=coder.check)
-            options.progress(
-                (unit + 1) / layout.units, f"{layout.made(unit) * self.config.hop / self.config.rate:.0f} s"
-            )
+            options.progress((unit + 1) / layout.units, f"{layout.made(unit) * hop / self.config.rate:.0f} s")
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Sound:
         """The sound of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
+        layout, _, _ = self._layout(track)
+        samples, made = np.empty((track.media.channels, layout.total), dtype=np.float32), 0
+        for part in resampled(self._sounds(track, items), self.config.rate, layout.own_rate, layout.total):
+            samples[:, made : made + part.shape[1]] = part
+            made += part.shape[1]
+        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
+
+    def _sounds(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """Samples float32 [channel, n] at the codec's rate, unit by unit."""
         layout, books, modes = self._layout(track)
         reach, channels, unit = layout.reach, track.media.channels, -1
-        window, start, parts = _nothing(channels, books), 0, []  # frames at hand and the number of the first of them
+        window, start = _nothing(channels, books), 0  # frames at hand and the number of the first of them
         for unit, item in enumerate(items):
             layout.expect(unit, item)
             coder = Decoder(item.streams[0])
@@ -170,23 +180,22 @@ class MdctRvqCodec(Codec):
             window = window.then(self._traverse(coder, shape, books, modes))
             verify(item.check, coder.check)
             coder.finish()
-            parts.append(self.synthesise(window, start, layout.made(unit - 1), layout.made(unit)))
+            samples = self.synthesise(window, start, layout.made(unit - 1), layout.made(unit)).numpy(force=True)
+            samples = samples[:, : layout.samples - layout.made(unit - 1) * self.config.hop]
+            yield uncrossing(samples) if modes & CROSSED else samples
             keep = max(0, layout.made(unit) - reach)
             window, start = window.frames(keep - start, None), keep
         if unit != layout.units - 1:
             raise Malformed(f"a sound of this length is {layout.units} units, not {unit + 1}")
-        samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
-        samples = uncrossing(samples) if modes & CROSSED else samples
-        samples = resample(samples, self.config.rate, layout.own_rate, layout.total)
-        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
 
     def memory(self, track: Track) -> int:
-        """Samples at both rates, symbols, and the network's activations for one unit."""
+        """Samples, as floats and as they are written, and symbols, activations and samples at both rates of one unit."""
         layout, books, _ = self._layout(track)
         c = self.config
         frame = 4 * (6 * c.hop + (3 + 2 * c.expansion) * c.decoder_width + 4 * c.dim + 4 * books)
-        frames = min(layout.frames, layout.per_unit + 3 * layout.reach + 2)
-        return track.media.channels * (12 * (layout.samples + layout.total) + frames * frame) + (64 << 20)
+        frames = (1 + (c.bands > 0)) * min(layout.frames, layout.per_unit + 3 * layout.reach + 2)
+        unit = 16 * (min(layout.samples, layout.per_unit * c.hop) + min(layout.total, layout.outputs_per_unit))
+        return track.media.channels * (8 * layout.total + unit + frames * frame) + (64 << 20)
 
     def _traverse(
         self, coder: Coder, shape: tuple[int, int], books: int, modes: int, symbols: Symbols | None = None

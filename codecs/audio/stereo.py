@@ -1,19 +1,19 @@
 """Two channels as their half sum and half difference, where that leaves less to code."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from .resample import clean
 
-BLOCK = 1 << 20  # samples that are squared at a time
+def alike(parts: Iterable[np.ndarray]) -> bool:
+    """Whether a sound in stretches, float [2, n] each, has less energy as half sum and half difference: the coding gain.
 
-
-def alike(samples: np.ndarray) -> bool:
-    """Whether float [2, n] has less energy, as a product over channels, as half sum and difference: the coding gain."""
+    Energy is the product over the channels.
+    """
     straight, crossed = np.zeros(2), np.zeros(2)
-    for start in range(0, samples.shape[1], BLOCK):
-        block = clean(samples[:, start : start + BLOCK])
-        straight += np.square(block, dtype=np.float64).sum(1)
-        crossed += np.square(crossing(block), dtype=np.float64).sum(1)
+    for part in parts:
+        straight += np.square(part, dtype=np.float64).sum(1)
+        crossed += np.square(crossing(part), dtype=np.float64).sum(1)
     return bool(4 * crossed.prod() <= straight.prod())  # half sum and half difference hold half of the energy
 
 
