@@ -16,8 +16,10 @@ import heapq
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -251,7 +253,7 @@ def decode(arguments: argparse.Namespace) -> None:
     for name in ("video/hnerv", "video/nerv", "video/boosting-hnerv"):
         out = BytesIO()
         pipeline.encode(clip, out, name, Options(quality=arguments.quality, effort=0))
-        report(name, len(clip.frames), lambda data=out.getvalue(): pipeline.decode(data))
+        report(name, len(clip.frames), partial(pipeline.decode, out.getvalue()))
     for name, options in (("libx264", {}), ("libx265", {"x265-params": "log-level=none"}), ("libsvtav1", {})):
         coded = BytesIO()
         with av.open(coded, "w", format="matroska") as container:
@@ -261,7 +263,7 @@ def decode(arguments: argparse.Namespace) -> None:
             for pixels in clip.frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode(None))
-        report(f"FFmpeg, {name}", len(clip.frames), lambda data=coded.getvalue(): played(data))
+        report(f"FFmpeg, {name}", len(clip.frames), partial(played, coded.getvalue()))
 
 
 def played(data: bytes) -> None:
@@ -272,7 +274,7 @@ def played(data: bytes) -> None:
             frame.to_ndarray(format="rgb24")
 
 
-def report(name: str, frames: int, work: "callable") -> None:
+def report(name: str, frames: int, work: Callable[[], object]) -> None:
     """Frames per second of processor time, the best of three."""
     times = []
     for _ in range(3):

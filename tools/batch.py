@@ -29,6 +29,7 @@ PLACES = {
     "resume",
 }  # arguments that change no output
 SUFFIX = ".trip"
+FIT = ".fit"  # added to the name of an output, that of an interrupted fit
 HEAD = 4096  # bytes that tell what a file is
 FAILED = 1
 WORDS = {"encode": "encoded", "decode": "decoded"}
@@ -219,7 +220,8 @@ def _may_be_written(target: Path, pair: Pair, before: Record | None, force: bool
 
 def _alone(arguments: argparse.Namespace, source: Path, target: Path) -> argparse.Namespace:
     """The arguments of the command for one file."""
-    values = vars(arguments) | {"input": str(source), "output": str(target), "force": True}
+    interrupted = target.with_name(target.name + FIT).exists()
+    values = vars(arguments) | {"input": str(source), "output": str(target), "force": True, "resume": interrupted}
     if values["weights"] is not None and values["weights"].is_file():  # it may be the name of a variant
         values["weights"] = values["weights"].resolve()
     return argparse.Namespace(**values | {"batch": False, "jobs": None, "engine": None})

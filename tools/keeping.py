@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..codecs.signals import Clip
+from .batch import FIT
 from .checkpoint import load_checkpoint, save_checkpoint
 from .errors import UsageError
 from .files import reason
 
-SUFFIX = ".fit"  # added to the name of the output
 KEY = "key"
 
 
@@ -70,7 +70,7 @@ def beside(
     settings: what else decides the result. Raises UsageError where an interrupted fit lies there and is neither to be
     gone on with (`resume`) nor to be dropped (`force`).
     """
-    place = target.with_name(target.name + SUFFIX)
+    place = target.with_name(target.name + FIT)
     folder = Folder(place, _key(clip, settings))
     if place.exists():
         if not resume and not force:

@@ -16,8 +16,9 @@ NAMES = {"bytes": "bytes", "bpp": "bits per pixel", "kbps": "kbit/s", "psnr": "d
 SIZES = ("bytes", "bpp", "kbps")
 HALVINGS, CHEAP = 8, 3  # steps of the search, and the effort up to which it is made at the effort asked for
 AIMED, MARGIN = 3, 0.01  # encodings of a codec that aims by itself, and the share by which it aims below a size
-NEAR, SLOPE, DRAFT = 0.1, 0.12, 2  # dB that are near enough, dB per step of a film's quality, effort that a draft saves
-FAR = 1.0  # dB from the target that are an error
+NEAR, CLOSE, FAR = 0.1, 0.5, 1.0  # dB from a film's target: enough, the fit itself may correct it, an error
+SLOPE = 0.2  # dB for a step of a film's quality
+DRAFT, TRIED = 2, 5  # efforts that the draft of a film saves, and encodings after it
 REFINED, REACH = 4, 8.0  # steps at a higher effort, and how far from the quality found before
 
 
@@ -67,7 +68,7 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
 
     aims = codec_class(pipeline.choose(signal, codec_id)).aims
     if isinstance(signal, Clip) and "bytes" in aims:
-        return _film(signal, attempt, target, options)
+        return (_film_psnr if target.measure == "psnr" else _film)(signal, attempt, target, options)
     if target.measure in aims:
         return _aim(attempt, target, options, target.measure)
     draft = min(options.effort, CHEAP)
@@ -108,18 +109,26 @@ def _film(clip: Clip, attempt: Callable[..., Found], target: Target, options: Op
 
 
 def _film_psnr(clip: Clip, attempt: Callable[..., Found], target: Target, options: Options) -> Found:
-    """A film comes to a PSNR by itself once its network has about the right size, which a cheaper draft tells."""
+    """A film comes to a PSNR by itself once its network has about the right size, which a cheaper draft tells roughly."""
     draft = attempt(options.quality, max(0, options.effort - DRAFT))
-    quality, aim = min(max(options.quality + (target.value - draft.reached) / SLOPE, 0.0), 100.0), target.value
-    tried = []
-    for _ in range(AIMED):
+    quality, aim, tried = options.quality + (target.value - draft.reached) / SLOPE, target.value, []
+    for _ in range(TRIED):
+        quality = min(max(quality, 0.0), 100.0)
         tried.append(attempt(quality, options.effort, ("psnr", aim)))
         missing = target.value - tried[-1].reached
-        if abs(missing) <= NEAR:
+        if abs(missing) <= NEAR or (quality in (0.0, 100.0) and abs(missing) > FAR and len(tried) > 1):
             break
-        # What the fit sees differs a little from the decoded film; more than that is a network of the wrong size.
-        aim += max(-0.5, min(0.5, missing))
-        quality = min(max(quality + (missing / SLOPE if abs(missing) > 0.5 else 0.0), 0.0), 100.0)
+        if abs(missing) <= CLOSE:  # the fit sees its frames before they are rounded and cut to the file's values
+            aim += missing
+        low, high = (
+            max((found for found in tried if found.reached < target.value), key=lambda f: f.reached, default=None),
+            min((found for found in tried if found.reached > target.value), key=lambda f: f.reached, default=None),
+        )
+        if low is None or high is None:
+            quality += missing / SLOPE
+        else:
+            share = (target.value - low.reached) / (high.reached - low.reached)
+            quality = low.quality + share * (high.quality - low.quality)
     best = min(tried, key=lambda found: abs(found.reached - target.value))
     if abs(best.reached - target.value) > FAR:
         raise UsageError(f"{target} cannot be reached with this effort: the nearest comes to {best.reached:.4g}")

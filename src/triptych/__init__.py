@@ -30,6 +30,7 @@ def encode(
     seconds: float | None = None,
     seed: int = 0,
     tile: int | None = None,
+    group: int | None = None,
     target: tuple[str, float] | None = None,
     progress: Callable[[float, str], None] | None = None,
     weights: Path | None = None,
@@ -47,7 +48,8 @@ def encode(
         seed: start of every random choice.
         tile: side in pixels of the tiles of a picture, which decode without each other; None: 1024 for pictures of
             more than 2^22 pixels, otherwise none.
-        target: instead of `quality`, of pictures and sounds: "bytes", "bpp" or "kbps" and the most that the file may come
+        group: frames of a film that share a network, for codecs that fit one; None lets the codec decide.
+        target: instead of `quality`: "bytes", "bpp" or "kbps" and the most that the file may come
             to, or "psnr" (dB) or "ms-ssim" and the value to come near to.
         progress: called with the fraction done and a short text.
         weights: a weights file, or the name of a variant such as "48k"; None lets the signal decide.
@@ -63,7 +65,7 @@ def encode(
     from .tools import pipeline, targets
     from .tools.arrays import as_signal
 
-    options = Options(quality, effort, seconds, progress or silent, seed, tile)
+    options = Options(quality, effort, seconds, progress or silent, seed, tile, group=group)
     signal, file = as_signal(source, rate, fps), None if weights is None else pathlib.Path(weights)
     if target is not None:
         return targets.reach(signal, targets.Target(*target), codec, options, file).data
