@@ -45,15 +45,18 @@ def sound(path: Path, minutes: int) -> None:
 
 
 def film(path: Path, minutes: int, width: int = 256, height: int = 144) -> None:
-    """25 frames a second of a pattern that drifts, H.264."""
+    """25 frames a second of a pattern that moves round, H.264."""
     y, x = np.mgrid[:height, :width]
+    planes = [
+        128 + 90 * np.sin(2 * np.pi * (5 * x / width + c / 3)) * np.cos(2 * np.pi * 3 * y / height) for c in range(3)
+    ]
+    pixels = np.stack(planes, -1).astype(np.uint8)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25), options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(60 * minutes * 25):
-            planes = [128 + 90 * np.sin((x + number + 40 * c) / 23) * np.cos((y - number / 3) / 17) for c in range(3)]
-            frame = av.VideoFrame.from_ndarray(np.stack(planes, -1).astype(np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
+            moved = np.ascontiguousarray(np.roll(pixels, (number // 3, number), (0, 1)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
         container.mux(stream.encode(None))
 
 
@@ -95,8 +98,8 @@ def idle(folder: Path) -> float:
 
 KINDS: dict[str, tuple[Callable[[Path, int], None], str, str, int, tuple[str, ...]]] = {
     "picture": (picture, ".png", ".png", 16384, ("--effort", "0")),
-    "sound": (sound, ".flac", ".wav", 60, ()),
-    "film": (film, ".mp4", ".mp4", 10, ("--effort", "0", "--seconds", "60")),
+    "sound": (sound, ".flac", ".wav", 60, ("--effort", "0")),
+    "film": (film, ".mp4", ".mp4", 10, ("--effort", "0", "--seconds", "30")),
 }
 
 
