@@ -1,8 +1,9 @@
-"""Films: short cuts to try codecs on, bits of weights against 8 bit and Huffman, time to equal PSNR, speed of decoding.
+"""Films: short cuts to try codecs on, bits of weights against 8 bit and Huffman, time to equal PSNR, speed of a step, of decoding.
 
 python benchmarks/films.py cut ../shared/data/eval/bunny/bunny_1280x720.mp4 bunny-32/bunny.mkv --rows 40:680 --smaller 4
 python benchmarks/films.py weights bunny-32/bunny.mkv
 python benchmarks/films.py speed bunny-32/bunny.mkv
+python benchmarks/films.py steps bunny-32/bunny.mkv
 python benchmarks/films.py decode bunny-32/bunny.mkv
 
 `weights` fits video/hnerv without rounding and codes it as its authors do: 8 bits between the least and the largest value of each
@@ -31,9 +32,10 @@ from torch.nn import functional as F
 
 from triptych.codecs.base import Options
 from triptych.codecs.optim import cosine
+from triptych.codecs.registry import CODECS, codec_class
 from triptych.codecs.signals import Clip
 from triptych.codecs.video import plan
-from triptych.codecs.video.codec import coded_size
+from triptych.codecs.video.codec import NervCodec, coded_size
 from triptych.codecs.video.encoder import Encoder
 from triptych.codecs.video.fit import Fit, Recipe
 from triptych.codecs.video.layout import Parameters
@@ -246,6 +248,30 @@ def speed(arguments: argparse.Namespace) -> None:
             return
 
 
+def steps(arguments: argparse.Namespace) -> None:
+    """Processor milliseconds of a step of each system, with convolutions in float32 and in bfloat16, channels last or not."""
+    frames = media.read(arguments.film).frames
+    print("| codec | values | MMAC a frame | float32 | bfloat16 | float32, channels first |\n|---|--:|--:|--:|--:|--:|")
+    for name in (name for name in CODECS if name.startswith("video/") and issubclass(codec_class(name), NervCodec)):
+        codec = codec_class(name)()
+        wish = plan.Wish(codec.system, loss=codec.config.loss)
+        found = plan.plan_for(frames.shape[:3], wish, Options(quality=arguments.quality, effort=6), 0.0)
+        layout, cells = found.parameters.layout, []
+        for fast, last in ((False, True), (True, True), (False, False)):
+            work = Fit(frames, found.parameters, replace(found.base, fast=fast))
+            if not last:
+                for parameter in work.network.parameters():
+                    parameter.data = parameter.data.contiguous()
+            times = []
+            for _ in range(12):
+                began = time.process_time()
+                work.advance(0.5)
+                times.append(time.process_time() - began)
+            cells.append(f"{1000 * float(np.median(times[2:])):.1f} ms")
+        values = layout.size() + work.table.numel()
+        print(f"| {name} | {values} | {layout.work() / 1e6:.0f} | {' | '.join(cells)} |", flush=True)
+
+
 def decode(arguments: argparse.Namespace) -> None:
     """Frames per second of decoding: our files, and H.264, HEVC and AV1 by FFmpeg, one thread, in one run."""
     clip = media.read(arguments.film)
@@ -287,7 +313,7 @@ def report(name: str, frames: int, work: Callable[[], object]) -> None:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("cut", "weights", "speed", "decode"))
+    parser.add_argument("what", choices=("cut", "weights", "speed", "steps", "decode"))
     parser.add_argument("film", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=Path("cut.mkv"))
     parser.add_argument("--rows", help="FIRST:END of a cut")
@@ -300,7 +326,8 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="convolutions in bfloat16")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    {"cut": cut, "weights": weights, "speed": speed, "decode": decode}[arguments.what](arguments)
+    commands = {"cut": cut, "weights": weights, "speed": speed, "steps": steps, "decode": decode}
+    commands[arguments.what](arguments)
     return 0
 
 
