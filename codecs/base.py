@@ -60,7 +60,7 @@ class Options:
         aim: a measure and a value that a codec which names the measure in `aims` comes to by itself.
         group: frames of a film that share a fitted network; None lets the codec decide.
         keep: where a codec that fits keeps its state from time to time; None for nowhere.
-        workers: who fits the parts of a film that need nothing of each other; None for threads of this process.
+        workers: who fits parts that need nothing of each other, for a codec that `spreads`; None for this process.
     """
 
     quality: float = 50.0
@@ -93,6 +93,7 @@ class Codec(torch.nn.Module):
         kind: "image", "audio" or "video".
         profile: number of the codec's own syntax.
         aims: measures of `Options.aim` that this codec comes to in one go: "bytes", "bpp", "psnr".
+        spreads: whether `Options.workers` may fit parts of what it encodes.
         config: frozen dataclass from which the same networks can be built again.
         variant: name of the weights' variant, such as "48k", where there are several.
         identity: SHA-256 of what the decoder uses, set when weights are loaded or exported; zeros for codecs whose
@@ -104,6 +105,7 @@ class Codec(torch.nn.Module):
     profile: ClassVar[int] = 1
     Config: ClassVar[type]
     aims: ClassVar[tuple[str, ...]] = ()
+    spreads: ClassVar[bool] = False
     config: Any
     variant: str = ""
     identity: bytes = bytes(32)

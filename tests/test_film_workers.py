@@ -66,7 +66,7 @@ def test_the_command_line(alone, tmp_path, monkeypatch, capsys):
     assert cli.main(["encode", "a.mkv", "two.trip", *common, "--jobs", "2", "--engine", "local"]) == 0
     assert (tmp_path / "one.trip").read_bytes() == (tmp_path / "two.trip").read_bytes()
     assert cli.main(["encode", "a.png", "--jobs", "2"]) == 2
-    assert "--jobs is for --batch and for films" in capsys.readouterr().err
+    assert "--jobs is for --batch and for codecs that fit parts" in capsys.readouterr().err
 
 
 def test_a_ray_cluster_makes_the_same_file(alone):

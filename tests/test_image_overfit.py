@@ -226,6 +226,20 @@ def test_an_interrupt_leaves_a_valid_file(cold):
     assert psnr(decoded.pixels, picture.pixels) > 8
 
 
+def test_an_interrupt_ends_the_fits_of_all_tiles(cold):
+    begun = []
+
+    def interrupt(fraction, text):
+        begun.append(fraction)
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+
+    picture = Picture(photo(64, 200))
+    decoded, _, items = round_trip(cold, picture, Options(effort=10, seconds=60, tile=64, progress=interrupt))
+    assert len(items) == 8 and len(begun) < 8
+    assert psnr(decoded.pixels, picture.pixels) > 8
+
+
 def test_equal_seeds_give_equal_files(cold):
     picture = Picture(photo(40, 40))
     first, second, other = (round_trip(cold, picture, Options(effort=1, seed=s))[2] for s in (1, 1, 2))

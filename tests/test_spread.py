@@ -1,12 +1,18 @@
 """Parts of one encoding by several processes: the results in order, errors as one sentence."""
 
+import io
 import math
 import os
 import warnings
 
 import pytest
+from makers import photo
+from PIL import Image
 
 from triptych.bitstream import Malformed
+from triptych.codecs.base import Options
+from triptych.codecs.signals import Picture
+from triptych.tools import cli, pipeline
 from triptych.tools.errors import UsageError
 from triptych.tools.spread import Workers
 
@@ -33,6 +39,22 @@ def test_one_worker_is_this_process():
 def test_failures_are_one_sentence(number, message):
     with pytest.raises(UsageError, match=message):
         list(Workers(2)(halved, [2, number]))
+
+
+def test_tiles_of_a_picture_are_fitted_apart_to_the_same_file():
+    told, found = [], []
+    for workers in (None, Workers(2)):
+        out = io.BytesIO()
+        options = Options(effort=0, tile=64, workers=workers, progress=lambda fraction, text: told.append(text))
+        pipeline.encode(Picture(photo(64, 130)), out, "image/overfit", options)
+        found.append(out.getvalue())
+    assert found[0] == found[1] and told[-1] == "3 of 3 tiles"
+
+
+def test_codecs_without_parts_have_no_workers(tmp_path, capsys):
+    Image.fromarray(photo(16, 16)).save(tmp_path / "a.png")
+    assert cli.main(["encode", str(tmp_path / "a.png"), "--jobs", "2"]) == 2
+    assert "--jobs is for --batch and for codecs that fit parts" in capsys.readouterr().err
 
 
 def test_a_ray_cluster():

@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=console.number(1, 1024, True),
         metavar="N",
-        help="processes of a batch or of a long film; default: one per processor, for a film threads",
+        help="processes of a batch, a long film or a large fitted picture; default: one per processor, for a film threads",
     )
     parser.add_argument(
-        "--engine", choices=ENGINES, help="of a batch or a film: processes here (local) or a Ray cluster (ray)"
+        "--engine", choices=ENGINES, help="where --jobs run: processes here (local) or a Ray cluster (ray)"
     )
 
 

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..codecs.base import Options
     from . import pipeline, targets
 
-    pipeline.choose(signal, arguments.codec)
+    workers = _workers(arguments, pipeline.choose(signal, arguments.codec))
     with (
         _kept(arguments, signal, target) as keep,
         whole(target, arguments.force or (arguments.resume and keep is not None)) as temporary,
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
             None,
             arguments.group,
             keep,
-            _workers(arguments, signal),
+            workers,
         )
         if wanted := _target(arguments):
             found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
@@ -112,12 +112,12 @@ def run(arguments: argparse.Namespace) -> None:
         console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
 
 
-def _workers(arguments: argparse.Namespace, signal: "Signal") -> "Workers | None":
-    """Who fits the parts of a film; raises UsageError for other signals, which have no such parts."""
-    from ..codecs.signals import Clip
+def _workers(arguments: argparse.Namespace, codec: str) -> "Workers | None":
+    """Who fits the parts of a film or a large picture; raises UsageError for codecs that have no such parts."""
+    from ..codecs.registry import codec_class
 
-    if not isinstance(signal, Clip):
-        batch_arguments.refuse(arguments, " and for films")
+    if not codec_class(codec).spreads:
+        batch_arguments.refuse(arguments, f" and for codecs that fit parts of a film or picture, not for {codec}")
     if arguments.jobs is None and arguments.engine is None:
         return None
     from .engines import processors

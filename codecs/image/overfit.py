@@ -6,7 +6,7 @@ autoregressive entropy network in integers, coded in wavefronts. The fit starts 
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 from ...bitstream import ImageMedia, SampleFormat, Track, Unit, Weights, varint
 from ...bitstream.errors import Malformed
 from ...entropy import Decoder, Encoder
-from ..base import LEAST_TILE, Codec, Options, verify
+from ..base import LEAST_TILE, Codec, Options, silent, verify
 from ..signals import Picture
 from .overfit_fit import HARD, Fit, Recipe, fit, synthesise
 from .overfit_net import CUBIC, PRESETS, fresh, widened
@@ -86,6 +86,7 @@ class OverfitCodec(Codec):
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = OverfitConfig
     aims: ClassVar[tuple[str, ...]] = ("bytes", "bpp", "psnr")
+    spreads: ClassVar[bool] = True
 
     def __init__(self, config: OverfitConfig | None = None) -> None:
         super().__init__()
@@ -185,29 +186,23 @@ class OverfitCodec(Codec):
     ) -> Iterator[Weights | Unit]:
         """For every tile its networks and its latents."""
         places = tiles(track.media.height, track.media.width, plan.parameters.tile)
-        for index, place in enumerate(places):
-            yield from self._encode(Picture(signal.pixels[place]), plan, number, options, (index, len(places)))
-
-    def _encode(
-        self, picture: Picture, plan: Plan, number: int, options: Options, tile: tuple[int, int]
-    ) -> Iterator[Weights | Unit]:
-        """Networks and latents of one tile: its number and how many there are."""
-        colour, alpha = split(picture)
-        pixels = torch.from_numpy(colour).permute(2, 0, 1)[None].float() / 255
-        (index, count), parameters = tile, plan.parameters
-
-        def progress(fraction: float, text: str) -> None:
-            options.progress((index + fraction) / count, text)
-
-        seconds = None if options.seconds is None else options.seconds / count
-        work = self.begin(pixels, parameters, plan.recipe(options, pixels[0, 0].numel()))
-        levels, exponents, grids = fit(work, seconds, progress).result()
-        layout = PRESETS[parameters.preset]
-        weights, _ = combined(levels, exponents, self.origin(parameters), layout)
-        yield pack(levels, exponents, layout, number)
-        coder = Encoder()
-        traverse(coder, colour.shape[:2], layout, weights, alpha is not None, Symbols(grids, alpha))
-        yield Unit(number, (coder.finish(),), None, last=index == count - 1, key=True, check=coder.check)
+        count, apart = len(places), options
+        if options.seconds is not None:
+            apart = replace(apart, seconds=options.seconds / count)
+        jobs = [
+            Job(self, Picture(signal.pixels[place]), plan, number, apart, (i, count)) for i, place in enumerate(places)
+        ]
+        if options.workers is None or count == 1:
+            for job in jobs:
+                items, interrupted = fit_tile(replace(job, options=apart))
+                if interrupted:  # the other tiles as they begin
+                    apart = replace(apart, seconds=0.0)
+                yield from items
+            return
+        alone = replace(apart, progress=silent, workers=None)
+        for index, (items, _) in enumerate(options.workers(fit_tile, [replace(job, options=alone) for job in jobs])):
+            options.progress((index + 1) / count, f"{index + 1} of {count} tiles")
+            yield from items
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Picture:
         """The picture of a track; raises Malformed, Damaged or SymbolMismatch."""
@@ -265,6 +260,37 @@ class OverfitCodec(Codec):
     def decoder_state(self) -> dict[str, Tensor]:
         """The learned networks; nothing where the file carries its networks whole."""
         return {name: value for name, value in self.export_state().items() if name.startswith("learned.")}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A tile to be fitted, here or in another process: its pixels, the track's number, its own number and how many there are."""
+
+    codec: OverfitCodec
+    picture: Picture
+    plan: Plan
+    number: int
+    options: Options
+    tile: tuple[int, int]
+
+
+def fit_tile(job: Job) -> tuple[list[Weights | Unit], bool]:
+    """Networks and latents of one tile, and whether the fit was interrupted."""
+    colour, alpha = split(job.picture)
+    pixels = torch.from_numpy(colour).permute(2, 0, 1)[None].float() / 255
+    (index, count), parameters = job.tile, job.plan.parameters
+
+    def progress(fraction: float, text: str) -> None:
+        job.options.progress((index + fraction) / count, text)
+
+    work = job.codec.begin(pixels, parameters, job.plan.recipe(job.options, pixels[0, 0].numel()))
+    levels, exponents, grids = fit(work, job.options.seconds, progress).result()
+    layout = PRESETS[parameters.preset]
+    weights, _ = combined(levels, exponents, job.codec.origin(parameters), layout)
+    coder = Encoder()
+    traverse(coder, colour.shape[:2], layout, weights, alpha is not None, Symbols(grids, alpha))
+    unit = Unit(job.number, (coder.finish(),), None, last=index == count - 1, key=True, check=coder.check)
+    return [pack(levels, exponents, layout, job.number), unit], work.interrupted
 
 
 def tiles(height: int, width: int, side: int) -> list[tuple[slice, slice]]:

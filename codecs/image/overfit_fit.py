@@ -128,7 +128,7 @@ class Fit:
             (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
             (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
         ]
-        self.exponents, self.settled = list(EXPONENTS), False
+        self.exponents, self.settled, self.interrupted = list(EXPONENTS), False, False
         self.bias = {"bits": 1.0, "error": 1.0}
         self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
 
@@ -266,5 +266,6 @@ def fit(work: Fit, seconds: float | None, progress: Callable[[float, str], None]
                 rate = (work.bits + work.net_bits) / pixels
                 progress(min(fraction, 1.0), f"{rate:.3f} bpp, {-10 * math.log10(max(work.error, 1e-10)):.2f} dB")
     except KeyboardInterrupt:
+        work.interrupted = True
         progress(fraction, "interrupted: writing what there is")
     return work

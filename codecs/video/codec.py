@@ -69,6 +69,7 @@ class NervCodec(Codec):
     profile: ClassVar[int] = 1
     Config: ClassVar[type] = NervConfig
     aims: ClassVar[tuple[str, ...]] = ("bytes", "psnr")
+    spreads: ClassVar[bool] = True
     system: ClassVar[System]
 
     def __init__(self, config: NervConfig | None = None) -> None:
