@@ -14,8 +14,9 @@ from triptych.bitstream import Malformed, Reader, Unit, Weights
 from triptych.codecs.base import Options
 from triptych.codecs.registry import CODECS, codec_class
 from triptych.codecs.signals import Clip
-from triptych.codecs.video import film, losses, start
+from triptych.codecs.video import film, losses, resume, start
 from triptych.codecs.video.codec import NervCodec
+from triptych.codecs.video.fit import Fit, Recipe
 from triptych.codecs.video.layout import parse
 from triptych.codecs.video.nerv import Decoder, Layout, decoder, initial
 from triptych.codecs.video.parts import Affine, EmbeddingStem, IndexStem
@@ -190,6 +191,25 @@ class Memory:
 
     def interrupt(self) -> None:
         self.interrupted = True
+
+
+@pytest.mark.parametrize("when", [4, 11])
+def test_an_encoder_is_resumed(when: int) -> None:
+    clip = moving(3, 16, 20)
+    parameters = plan_for(clip.frames.shape[:3], Wish(HnervCodec.system), Options(), 0.0).parameters
+    recipe = Recipe(12, encoder=True)
+    whole, other = Fit(clip.frames, parameters, recipe), Fit(clip.frames, parameters, recipe)
+    for step in range(12):
+        if step == when:
+            kept = {name: tensor.clone() for name, tensor in resume.state(whole).items()}
+        whole.advance(step / 12)
+    resume.restore(other, kept)
+    for step in range(when, 12):
+        other.advance(step / 12)
+    found, wanted = resume.pack(other.result()), resume.pack(whole.result())
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    again = resume.unpack(wanted)
+    assert again.exponents == whole.result().exponents and again.steps == 12
 
 
 @pytest.mark.parametrize("name, when", [("video/hnerv", 3), ("video/hnerv", 60), ("video/boosting-nerv", 20)])

@@ -162,6 +162,11 @@ class Fit:
         self.movers.append((torch.optim.Adam(encoder.parameters()), self.recipe.lr_encoder))
         return encoder
 
+    def drop_encoder(self) -> None:
+        """Go on with the embeddings in the table."""
+        self.encoder = None
+        self.movers.pop()
+
     def advance(self, fraction: float) -> None:
         """One step at `fraction` (0..1) of the schedule."""
         self.turn(fraction)
@@ -188,8 +193,7 @@ class Fit:
             if self.encoder is not None:
                 for row in range(len(self.table)):
                     self.table[row] = self.encoder(self.padded(self.target(torch.tensor([row]))))[0]
-                self.encoder = None
-                self.movers.pop()
+                self.drop_encoder()
             self.weights.start()
             self.codes.start()
             self.quantised = True
