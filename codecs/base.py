@@ -20,6 +20,8 @@ def silent(fraction: float, text: str) -> None:
 class Keeper(Protocol):
     """A place that outlives an encoder: what it saves there, an interrupted encoding finds again."""
 
+    interrupted: bool
+
     def load(self, name: str) -> dict[str, Tensor] | None:
         """What was saved under a name; None where nothing was."""
 

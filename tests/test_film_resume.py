@@ -60,6 +60,16 @@ def test_an_interrupted_film_is_resumed(source: Path, monkeypatch: pytest.Monkey
     assert triptych.decode(out).sound is not None
 
 
+def test_an_interrupt_ends_the_search_for_a_target(source: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    out = source.with_suffix(".trip")
+    call = ["encode", str(source), str(out), "--effort", "3", "--target-bytes", "4000"]
+    with monkeypatch.context() as patch:
+        interrupted(patch, 20)
+        assert main(call) == 0
+    assert "--resume goes on" in capsys.readouterr().err and triptych.decode(out).frames.shape == (6, 33, 27, 3)
+    assert main([*call, "--resume"]) == 0 and out.stat().st_size <= 4000 and not out.with_name("a.trip.fit").exists()
+
+
 def test_a_killed_fit_is_resumed(source: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     out = source.with_suffix(".trip")
     call = ["encode", str(source), str(out), "--effort", "3", "--group", "3"]

@@ -51,6 +51,14 @@ class Found:
     reached: float
 
 
+class Interrupted(Exception):
+    """An encoding came to an end before its time; its file takes the place of what the search would have found."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__()
+        self.found = found
+
+
 def reach(signal: Signal, target: Target, codec_id: str | None, options: Options, weights: Path | None = None) -> Found:
     """Encode to a target: pictures and sounds over the whole range of qualities, films to a size, a rate or a PSNR.
 
@@ -64,8 +72,21 @@ def reach(signal: Signal, target: Target, codec_id: str | None, options: Options
         keep = options.keep and options.keep.within(f"{quality:g}-{effort}-{'-'.join(map(str, aim or ()))}")
         chosen = replace(options, quality=quality, effort=effort, aim=aim, keep=keep)
         pipeline.encode(signal, out, codec_id, chosen, weights)
-        return Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
+        found = Found(out.getvalue(), quality, _measure(signal, out.getvalue(), target.measure, weights))
+        if keep is not None and keep.interrupted:
+            raise Interrupted(found)
+        return found
 
+    try:
+        return _reached(signal, target, codec_id, options, attempt)
+    except Interrupted as early:
+        return early.found
+
+
+def _reached(
+    signal: Signal, target: Target, codec_id: str | None, options: Options, attempt: Callable[..., Found]
+) -> Found:
+    """The way to the target that suits signal and codec."""
     aims = codec_class(pipeline.choose(signal, codec_id)).aims
     if isinstance(signal, Clip) and "bytes" in aims:
         return (_film_psnr if target.measure == "psnr" else _film)(signal, attempt, target, options)
