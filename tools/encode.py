@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from .errors import UsageError
 from .files import STANDARD, special, whole
 
 if TYPE_CHECKING:
+    from ..codecs.base import Options
     from ..codecs.signals import Signal
     from .keeping import Folder
     from .spread import Workers
@@ -80,7 +82,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     memory = round(arguments.memory * 2**30)
     signal = media.read(source, console.note, memory)
-    from ..codecs.base import Options
     from . import pipeline, targets
 
     workers = _workers(arguments, pipeline.choose(signal, arguments.codec))
@@ -90,18 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         temporary.open("wb") as stream,
         console.progress_bar() as progress,
     ):
-        options = Options(
-            arguments.quality,
-            arguments.effort,
-            arguments.seconds,
-            progress,
-            arguments.seed,
-            arguments.tile,
-            None,
-            arguments.group,
-            keep,
-            workers,
-        )
+        options = replace(_options(arguments), progress=progress, keep=keep, workers=workers)
         if wanted := _target(arguments):
             found = targets.reach(signal, wanted, arguments.codec, options, arguments.weights)
             stream.write(found.data)
@@ -124,6 +114,20 @@ def _workers(arguments: argparse.Namespace, codec: str) -> "Workers | None":
     from .spread import Workers
 
     return Workers(arguments.jobs or processors(), arguments.engine or "local")
+
+
+def _options(arguments: argparse.Namespace) -> "Options":
+    """What the arguments ask of the encoder."""
+    from ..codecs.base import Options
+
+    return Options(
+        arguments.quality,
+        arguments.effort,
+        arguments.seconds,
+        seed=arguments.seed,
+        tile=arguments.tile,
+        group=arguments.group,
+    )
 
 
 def _kept(arguments: argparse.Namespace, signal: "Signal", target: str) -> AbstractContextManager["Folder | None"]:
