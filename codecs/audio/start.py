@@ -5,7 +5,6 @@ from torch import Tensor
 
 from .mdct_rvq_net import MdctRvqNet, raised
 
-WIDTHS = (16, 24, 48)  # dimensions that codebooks may be for, beside the envelope and all
 AUDIBLE = 12  # frames below this level (about -67 dB) teach nothing
 
 
@@ -36,10 +35,8 @@ def start(net: MdctRvqNet, samples: Tensor, rounds: int, per_step: int, generato
         net.quantiser.fit(net.features(shapes, sines), rounds, per_step, generator)
         return
     net.centre.copy_(net.features(shapes, sines)[:, net.signed :].mean(0) / net.config.envelope)
-    widths = [width for width in WIDTHS if width < net.config.dim]
-    net.quantiser.fit_parts(
-        net.features(shapes, sines), rounds, per_step, [*widths, net.config.bands, net.config.dim], generator
-    )
+    widths = (net.config.bands, net.config.dim)
+    net.quantiser.fit_parts(net.features(shapes, sines), rounds, per_step, widths, generator)
 
 
 def ear(hop: int, rate: int) -> Tensor:

@@ -63,7 +63,7 @@ def music() -> Recipe:
         name="audio_mdct.music",
         make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.8),
-        steps=1100,
+        steps=1500,
         batch=8,
         lr=1.5e-3,
         data=data("1.4 hours (the first shard)", "34 minutes", "mixed 1 to 4, 12 clips of music kept for validation"),
