@@ -73,6 +73,12 @@ def layout_of(frames: np.ndarray, quality: float) -> Parameters:
     return plan.plan_for(frames.shape[:3], wish, Options(quality=quality, effort=6), 0.0).parameters
 
 
+def values_of(frames: np.ndarray, parameters: Parameters) -> int:
+    """Values of a decoder and of the embeddings."""
+    layout = parameters.layout
+    return layout.size() + len(frames) * layout.channels * layout.grid[0] * layout.grid[1]
+
+
 def fitted(frames: np.ndarray, parameters: Parameters, recipe: Recipe, times: list[tuple[float, float]]) -> Fit:
     """Fit to the end; notes processor seconds and squared error of the network in use every few passes."""
     work, spent = Fit(frames, parameters, recipe, coded_size), 0.0
@@ -151,7 +157,7 @@ def weights(arguments: argparse.Namespace) -> None:
     """Bytes of network and embeddings at equal PSNR, the published way and ours, from fits of equal length."""
     frames = media.read(arguments.film).frames
     parameters = layout_of(frames, arguments.quality)
-    values = parameters.layout.size() + len(frames) * parameters.layout.channels * np.prod(parameters.layout.grid)
+    values = values_of(frames, parameters)
     base = Recipe(arguments.passes * len(frames), fast=arguments.fast)
     plain = fitted(frames, parameters, replace(base, quantise=2.0, settle=2.0), [])
     before = decibels(error_of(plain, frames))
@@ -229,8 +235,7 @@ def speed(arguments: argparse.Namespace) -> None:
     """Processor seconds to equal PSNR: the published settings, and schedules of ours that get longer until they reach it."""
     frames = media.read(arguments.film).frames
     parameters = layout_of(frames, arguments.quality)
-    layout = parameters.layout
-    values = layout.size() + len(frames) * layout.channels * layout.grid[0] * layout.grid[1]
+    values = values_of(frames, parameters)
     count, height, width, _ = frames.shape
     theirs = reference_fit(frames, reference(height, width, count, values), arguments.passes)
     seconds, error = theirs[-1]
@@ -280,6 +285,9 @@ def decode(arguments: argparse.Namespace) -> None:
         out = BytesIO()
         pipeline.encode(clip, out, name, Options(quality=arguments.quality, effort=0))
         report(name, len(clip.frames), partial(pipeline.decode, out.getvalue()))
+    count, height, width, _ = clip.frames.shape
+    layout = reference(height, width, count, values_of(clip.frames, layout_of(clip.frames, arguments.quality)))
+    report("HNeRV's decoder as published, random weights", count, partial(shown, Decoder(layout).eval(), count))
     for name, options in (("libx264", {}), ("libx265", {"x265-params": "log-level=none"}), ("libsvtav1", {})):
         coded = BytesIO()
         with av.open(coded, "w", format="matroska") as container:
@@ -290,6 +298,14 @@ def decode(arguments: argparse.Namespace) -> None:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode(None))
         report(f"FFmpeg, {name}", len(clip.frames), partial(played, coded.getvalue()))
+
+
+@torch.inference_mode()
+def shown(network: Decoder, frames: int) -> None:
+    """Render frames one by one from embeddings, to bytes."""
+    embeddings = torch.randn(frames, network.layout.channels, *network.layout.grid)
+    for embedding in embeddings:
+        network(embedding[None], torch.zeros(1)).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).contiguous()
 
 
 def played(data: bytes) -> None:

@@ -7,10 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_video_hnerv import moving, psnr
 
 import triptych
-from triptych.bitstream import Malformed, Reader, Unit, Weights
+from triptych.bitstream import Malformed, Reader, SampleFormat, Track, Unit, VideoMedia, Weights
 from triptych.codecs.base import Options
 from triptych.codecs.registry import CODECS, codec_class
 from triptych.codecs.signals import Clip
@@ -161,6 +163,26 @@ def test_parameters_of_timed_systems(name: str) -> None:
     assert parameters.times(0, 4).tolist() == [0.5, 1.0, 0.5, 1.0]
     with pytest.raises(Malformed):
         parse(b"\0" + track.parameters[1:], track.media, system)
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(FAMILY), numbers=st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 9]), min_size=5, max_size=16))
+def test_garbage_in_the_header_raises_only_our_errors(name: str, numbers: list[int]) -> None:
+    media, codec = VideoMedia(70, 50, SampleFormat(), None, (25, 1), 16, 4), codec_class(name)()
+    track = Track(name, 1, True, bytes(8), media, bytes(numbers))
+    try:
+        parameters = parse(track.parameters, media, codec.system)
+    except Malformed:
+        return
+    assert parameters.pack() == track.parameters and codec.memory(track) > 0
+    with pytest.raises(Malformed):
+        codec.decode(track, [Unit(0, (b"",), 4, True, check=0)])
+
+
+def test_stems_without_embeddings_bound_their_grid() -> None:
+    media = VideoMedia(5000, 5000, SampleFormat(), None, (25, 1), 16, 4)
+    with pytest.raises(Malformed, match="positions"):
+        parse(bytes([4, 1, 1, 3, 0, 4, 2, 3, 4]), media, ENervCodec.system)
 
 
 def test_losses_agree_with_the_metrics() -> None:
