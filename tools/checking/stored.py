@@ -17,15 +17,15 @@ STORED = {
         "xXjz4="
     ),
     "audio/mdct-rvq": (
-        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEA+Rhzdh0ge8YBgH0BgOIJAAGBfQQQAfQBNsXfwETJBAAHgH0Bwsgmg9clRvpXyPjreDyC6Hqj"
-        "nv24WsKb9L2OpQsCv4Xmu0Xvg1cIc1qaLah5kOy+OtpZBjHKdbuR7ODgmYwz35zckx1tPSXhpQrZaytN/uaVBxA9b4MwPwDp/60wgpdB"
-        "Ie7gRcp1BXuedBUH/4Qt9pkvx+QRve6dwAsJffj4SRyY6qmewYecxWD04OtOmXmP0QSyxWXG6UFEnMUSaRcWuAN5JNUdQ+Egw7vqZvyn"
-        "zsmxKsrIMNcK0qSci9ecYuH4mK7wGWnxqi9yBQEXrHOeFUM0oLjCw6Z6sENcuQoAqxxaAhha3QDOQvlC5QIx3pe+0HgTNscMXbeUhaHX"
-        "8e0vPkzwskfSSN+bQnvUxX0Vt96D6lN0rEw2agXYHMwl8SHckdw1pNn7N2vEr4mDsZ5YW4i1sHeiG47BHq4aHSBkLQztgGpy/qh06EFD"
-        "5KR+bCPKC8eY/f/H+GDfngqJbI2/VnXF6bIcc+w5CuEFipkgLaLhebzS9F0VdXE3nCV5L5xLiOMGqjc/YFE3zKJUeZWxaP/edAYrjipS"
-        "rRF/3OUqGtZ1Xz8wRA64wjfoJUtXXpEY4FBYHsDFh98dQveZJJia6wevYljeCwI6nEM1G+bH5hA3kch8LUnsfLW5kY5zjyGgL3NWZ3kE"
-        "0Dfp8TCnwQttztVtDhnqH6jsfLpjuJ6bWC2B8WOnEOTRlO76R/GaXNoLb4JnB9aN5TLu/UYcUt60MElMuGMjTscDay7REOcaXG6s+97e"
-        "3oeHSVHq7Kdm9jIBQIGo1MmJan0="
+        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEAta6xScUjzMoBgH0BgOIJAAGBfQQQBfQBepf4rUTpBAAHgH0Bx2F80yXs+7ZBQ7En1REf7JqL"
+        "ahgCl0V2QIPxDaldQslYYJjLq3+J6lmQwd5Ex5XZmKCTrc1txtWHL16Ig3Bww4or2NqKuJk3fOLt66i/32WB6cEe2famF7ZV7QDHzHBu"
+        "iuENPDch1RK4CYnT4glDynb9VzvF42B+5ZjX711v3Y37p9seMubsidjSMMcg9sKo2JPgr8kFX/Ru2+kYe7K/zk4y39ysnEDufsKgv9nz"
+        "3xsrzunz7PYnmF4UzePhKcmBzs41Z1uyaUvx/O+/NkW/QHkQE8NpFda+ER668kwv0UqXwutVbt5+L9mJOoLnCspvgGMSkGj6Ua/eoiya"
+        "xI2NXogfz6vn+NFVbM0ni7Ki8ooD30Fqe2jrTdnzwtCvCAujNorZkq4JDYIJV5bYQk8eCrqkj1GdUVdhheh7zQxj4tj/CLwgocClgrWd"
+        "rZcVAk7XXBr1B33hXzy6C6jWqj7b39mbDbEp7m4DePZQ13cKaC9l4Ec0jyPl12SqoS1VZyUnOs2dKl4P46SGtHcrJhG9v7XvDU+JSMKM"
+        "fWTgliQ6Ah3WEjNxebsQmEkyJ9jGG5lUtOux6Po257kcQasLZjgsBVfTqj6dJSoQqeyOvqRyMNtPHtExkovWM2e+Mg93oiICFFm9b3q1"
+        "hCIEAL38EmYaRr2PAt/+z6slPl4xqpWGm+zJgdr21s8Qe/ynpsIZmkfkO+mG4IRf8EG2gcZMpucxjfSF4zq1oYkDD8sePr8ootbbA+qr"
+        "CkzqynK4nJlYA+THlUqiMor5hpwSq3mbFvBWpBUy6t3lH8vv23hFXNbTUwBriQX9obfk/w=="
     ),
     "video/hnerv": (
         "01RSUBBIKAt2aWRlby9obmVydgEAAAAAAAAAAAACKBgXABkBEAQIAQEDBAYFAQa0t+KKV5wGAAAH+wIk+AAE+wIi+AAE+QIl+AAE"
