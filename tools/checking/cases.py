@@ -15,8 +15,6 @@ from ...codecs.signals import Clip, Picture, Signal, Sound
 from .. import models, pipeline
 from .stored import STORED
 
-SOUND_RATE = 16000
-
 
 @dataclass(frozen=True)
 class Case:
@@ -37,13 +35,13 @@ def picture(height: int, width: int) -> Picture:
     return Picture(pixels.clip(0, 255).astype(np.uint8))
 
 
-def sound(channels: int) -> Sound:
+def sound(channels: int, rate: int = 16000) -> Sound:
     """One second of gliding harmonics, louder and softer, over a little noise."""
-    rng, t = np.random.default_rng(0), np.arange(SOUND_RATE) / SOUND_RATE
-    phase = np.cumsum(130 + 30 * np.sin(5 * t)) * 2 * np.pi / SOUND_RATE
+    rng, t = np.random.default_rng(0), np.arange(rate) / rate
+    phase = np.cumsum(130 + 30 * np.sin(5 * t)) * 2 * np.pi / rate
     tone = sum(np.sin(number * phase) / number for number in range(1, 16)) * np.abs(np.sin(9 * t))
-    samples = 0.15 * tone + rng.normal(0, 0.003, (channels, SOUND_RATE))
-    return Sound(samples.astype(np.float32), SOUND_RATE)
+    samples = 0.15 * tone + rng.normal(0, 0.003, (channels, rate))
+    return Sound(samples.astype(np.float32), rate)
 
 
 def film() -> Clip:
@@ -61,6 +59,9 @@ MADE: dict[str, tuple[tuple[str, Callable[[], Signal], Options], ...]] = {
     "audio": (
         ("", lambda: sound(1), Options(effort=0)),
         ("batch of 3", lambda: sound(3), Options(effort=0)),
+        ("context", lambda: sound(2), Options(effort=1)),
+        ("24 kHz", lambda: sound(1, 24000), Options(effort=0)),
+        ("48 kHz", lambda: sound(2, 48000), Options(effort=0)),
     ),
     "video": (("", film, Options(quality=20, effort=0)),),
 }
