@@ -3,6 +3,7 @@
 python -m triptych.tools.train audio_context.default --start WEIGHTS --data DATA --out runs/audio-context --export weights
 """
 
+from dataclasses import replace
 from functools import cache
 from math import log
 from pathlib import Path
@@ -27,19 +28,20 @@ from .audio_data import Pool, load
 
 JUDGED = (0, 50, 100)  # qualities at which a training is judged
 CHUNK = 10  # seconds of a training sound, about a unit
+SPEECH = 32000  # Hz up to which a codec is mainly for speech
 LEVELS = (0.01, 0.2, 0.3, 0.4, 0.5, 0.6)  # between classes of levels, of their range
 SPARED = (0.1, 0.3, 0.5, 0.65, 0.8)
 
 Places = tuple[Tensor, Tensor, Tensor]  # used int64 [n, frame], aside [planes, n, frame], codes [books, n, frame]
 
 
-def default(start: Path | None = None, music: float = 0.1) -> Recipe:
-    """A context for the weights `start`, by default those of audio/mdct-rvq that ship; music: share of the sounds."""
+def default(start: Path | None = None) -> Recipe:
+    """A context for the weights `start`, by default those of audio/mdct-rvq that ship."""
     codec = cache(lambda: with_context(_loaded(start), ContextConfig()))
     return Recipe(
         name="audio_context.default",
         make=codec,
-        task=lambda: ContextTask(codec(), sounds=1240, frames=32, held=40, music=music),
+        task=lambda: ContextTask(codec(), sounds=1240, frames=32, held=40),
         steps=4000,
         batch=32,
         lr=2e-3,
@@ -49,7 +51,20 @@ def default(start: Path | None = None, music: float = 0.1) -> Recipe:
         validate_every=1000,
         save_every=500,
         seed=1,
-        data="The codes of crops of the training sounds of the codec, nine of speech to one of music.",
+        data="The codes of crops of speech and music; of ten one is music, eight are for a codec of more than 32 kHz.",
+    )
+
+
+def quick(start: Path | None = None) -> Recipe:
+    """What half an hour of sound and a few minutes give."""
+    recipe = default(start)
+    return replace(
+        recipe,
+        name="audio_context.quick",
+        task=lambda: ContextTask(recipe.make(), sounds=200, frames=32, held=20),
+        steps=600,
+        validate_every=300,
+        save_every=300,
     )
 
 
@@ -59,7 +74,7 @@ def smoke(start: Path | None = None) -> Recipe:
     return Recipe(
         name="audio_context.smoke",
         make=codec,
-        task=lambda: ContextTask(codec(), sounds=6, frames=16, held=2, music=0.1),
+        task=lambda: ContextTask(codec(), sounds=6, frames=16, held=2),
         steps=20,
         batch=4,
         lr=1e-2,
@@ -105,11 +120,11 @@ class ContextTask:
         sounds: how many of CHUNK seconds.
         frames: of an example.
         held: clips kept for validation.
-        music: share of the sounds.
     """
 
-    def __init__(self, codec: Codec, sounds: int, frames: int, held: int, music: float) -> None:
-        self.codec, self.sounds, self.frames, self.held, self.music = codec, sounds, frames, held, music
+    def __init__(self, codec: Codec, sounds: int, frames: int, held: int) -> None:
+        self.codec, self.sounds, self.frames, self.held = codec, sounds, frames, held
+        self.music = 0.8 if codec.config.rate > SPEECH else 0.1  # share of the sounds
 
     def load(self, data: Path, generator: Generator) -> None:
         """The codes of `train/speech` and, where there is one, `train/music`; clips held out by position."""
