@@ -88,6 +88,22 @@ class Tables:
         """Frequencies of one row, escape class included, int64."""
         return self.frequencies[self.starts[index] : self.starts[index] + self.sizes[index]]
 
+    def shares(self, first: int, count: int) -> np.ndarray:
+        """Shares of the symbols first .. first + count - 1, float64 [rows, count], which sum to 1 where these are all.
+
+        The escape's share is spread evenly over the symbols that a row leaves out; where it leaves out none, nobody has it.
+        """
+        found = np.zeros((len(self), count))
+        for index, line in enumerate(found):
+            row = self.row(index) / TOTAL
+            row, rest = (row[:-1], row[-1]) if self.escape else (row, 0.0)
+            begin = int(self.firsts[index]) - first
+            outside = np.ones(count, bool)
+            outside[begin : begin + len(row)] = False
+            line[begin : begin + len(row)] = row
+            line[outside] = rest / max(1, outside.sum())
+        return found
+
     def _coder_model(self, index: int) -> constriction.stream.model.Categorical:  # pyright: ignore[reportAttributeAccessIssue]
         # With weights f - 1 that sum to 2^24 - n, the library's fixed-point rounding has nothing left to round
         # and gives each class exactly f: a test compares it with an independent decoder.

@@ -81,6 +81,17 @@ def test_tables_from_counts(size, rows, seed, escape):
     assert (Decoder(data).code(None, again.at(np.arange(rows)[:, None], symbols.shape)) == symbols).all()
 
 
+@given(st.integers(2, 60), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_shares_of_trimmed_tables(size, rows, seed):
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(0, 1000, (rows, size)) * (generator.random((rows, size)) < 0.5) + 1e-3
+    shares = counts / counts.sum(1, keepdims=True)
+    for tables in (Tables.trimmed(counts, -7), Tables.from_counts((1000 * counts).astype(int), first=-7)):
+        found = tables.shares(-7, size)
+        assert np.abs(found - shares).max() < 1e-3 and (found > 0).any(1).all() and found.sum(1).max() < 1 + 1e-9
+    assert np.array_equal(Tables.from_counts(np.array([3, 1]), first=2).shares(1, 4), [[0, 0.75, 0.25, 0]])
+
+
 def test_rate_is_size():
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 64, 200_000)

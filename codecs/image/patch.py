@@ -46,6 +46,7 @@ from .tiles import CELL, Box, Grid, Symbols, code_number, windows
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
 PRECISE = ("net.analysis.transform.", "net.synthesis.transform.", "net.synthesis.render.")  # 8 bits show at high rates
+RARE = 1e-3  # what a z that was never seen counts
 TILE = 32  # cells per side of a tile unless the user asks for others
 LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings
 WHOLE = 1 << 22  # pixels of the largest picture that is coded as one unit
@@ -91,7 +92,7 @@ class PatchCodec(Codec):
         self._round({name: rows for name, rows in large(self._floats()).items() if not name.startswith(PRECISE)})
         head = self.net.head
         self.head = IntegerLinear.freeze(head.weight.numpy(force=True), head.bias.numpy(force=True), SIDE_BOUND, 0, 63)
-        self.side_tables, self.side_near = Tables.from_counts(side_counts, first=-SIDE_BOUND), near
+        self.side_tables, self.side_near = Tables.trimmed(side_counts + RARE, -SIDE_BOUND), near
         self.learned = None if seen is None else learned(seen)
         self.residual_tables = completed(self.learned)
 

@@ -269,14 +269,14 @@ def take_over(codec: PatchCodec, patch: PatchCodec) -> None:
 
 
 def side_bits(tables: Tables, z: Tensor, number: int) -> Tensor:
-    """Bits of whole z [B, side, h, w] at a rate point by tables without an escape, [B]."""
+    """Bits of whole z [B, side, h, w] at a rate point by static tables, [B]."""
     side = z.shape[1]
-    rows = np.stack([tables.row(row) for row in range(number * side, (number + 1) * side)])
-    cost = torch.from_numpy(24 - np.log2(rows)).float()
-    places = (z - int(tables.firsts[0])).long().transpose(0, 1)
+    shares = tables.shares(-SIDE_BOUND, 2 * SIDE_BOUND + 1)[number * side : (number + 1) * side]
+    cost = torch.from_numpy(-np.log2(shares.clip(2.0**-40))).float()
+    places = (z + SIDE_BOUND).long().transpose(0, 1)
     return torch.gather(cost, 1, places.flatten(1)).view(places.shape).sum((0, 2, 3))
 
 
 def short_tables(tables: Tables) -> Tables:
     """The same tables, all of which begin and end alike, their rare ends left to an escape."""
-    return Tables.trimmed(np.stack([tables.row(n) for n in range(len(tables))]).astype(float), int(tables.firsts[0]))
+    return tables if tables.escape else Tables.trimmed(tables.shares(-SIDE_BOUND, 2 * SIDE_BOUND + 1), -SIDE_BOUND)
