@@ -9,7 +9,7 @@ Speed is that of coding integers, without networks for sound: seconds of sound p
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +138,9 @@ def clips(data: Path, rate: int) -> list[Sound]:
     return found
 
 
-def rows(codec: Codec, data: Path, sounds: int, count: int | None) -> list[str]:
+def rows(codec: Codec, data: Path, sounds: int, count: int | None) -> Iterator[str]:
     """Lines of the table of a codec."""
-    pairs, found = byte_pairs(codec, data, sounds), []
+    pairs = byte_pairs(codec, data, sounds)
     for quality in QUALITIES:
         sums = Sums(0.0, *np.zeros((3, 2)), np.zeros(len(pairs)))
         for sound in clips(data, codec.config.rate)[:count]:
@@ -148,11 +148,10 @@ def rows(codec: Codec, data: Path, sounds: int, count: int | None) -> list[str]:
         rates, speed = sums.bits / sums.seconds / 1000, sums.seconds / np.array((sums.there, sums.back))
         saved = 100 * (1 - sums.bits[1] / sums.bits[0])
         less = " | ".join(f"{100 * (1 - bits / sums.bits[0]):.1f}" for bits in sums.pairs)
-        found.append(
+        yield (
             f"| {quality} | {rates[0]:.3f} | {rates[1]:.3f} | {saved:.1f} | {less} | {speed[0, 0]:.0f} | {speed[1, 0]:.0f} "
             f"| {speed[0, 1]:.1f} | {speed[1, 1]:.1f} |"
         )
-    return found
 
 
 def main() -> None:
@@ -173,7 +172,8 @@ def main() -> None:
         print("".join(f" {number} pairs save % |" for number in MERGES), end="")
         print(" static encode x | static decode x | context encode x | context decode x |")
         print("|--:" * (8 + len(MERGES)) + "|")
-        print("\n".join(rows(models.from_file(path), options.data, options.sounds, options.clips)), flush=True)
+        for row in rows(models.from_file(path), options.data, options.sounds, options.clips):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
