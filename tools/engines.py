@@ -159,7 +159,8 @@ def on_ray(items: Iterable[Any], jobs: int, work: Work = perform) -> Results:
     ray = optional("ray", "ray", "--engine ray")
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, include_dashboard=False)
+        with _threads(1):  # a task has one processor, and threads that wait for another spin
+            ray.init(log_to_driver=False, include_dashboard=False)
     task, queue, waiting = ray.remote(num_cpus=1, max_retries=1)(work), deque(items), {}
     try:
         while queue or waiting:
