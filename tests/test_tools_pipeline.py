@@ -83,7 +83,9 @@ def test_a_symbol_mismatch_is_told_from_damage():
     for item in reader:
         writer.unit(replace(item, check=item.check ^ 1))
     writer.finish()
-    with pytest.raises(SymbolMismatch, match="is intact and has the right weights, but this computer derived other symbols"):
+    with pytest.raises(
+        SymbolMismatch, match="is intact and has the right weights, but this computer derived other symbols"
+    ):
         pipeline.decode(out.getvalue())
 
 
