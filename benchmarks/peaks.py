@@ -65,7 +65,8 @@ def promised(command: str, path: Path) -> int:
     data = path.read_bytes()
     if command == "encode":
         return sizes.need(data, media.recognise(data, path.name))
-    return sum(models.load_for(track).memory(track) for track in Reader(data).tracks)
+    tracks = Reader(data).tracks
+    return sum(models.load_for(track).memory(track) for track in tracks) + sizes.written(tracks[0].media)
 
 
 def refused(command: str, source: Path, target: Path, need: int) -> float:

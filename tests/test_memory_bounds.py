@@ -1,5 +1,6 @@
 """What would take too much memory is refused by its header, before any sample is decoded."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import soundfile
 import toys
 from PIL import Image
 
-from triptych.tools import cli, media, media_image, media_sound, media_video, sizes
+from triptych.tools import cli, media, media_image, media_sound, media_video, pipeline, sizes
 from triptych.tools.errors import MediaError
 
 
@@ -51,3 +52,20 @@ def test_lengths_of_films(name, expected):
     found = sizes._film(Path(name).read_bytes())
     assert found in (0, 2 * expected * 32 * 48 * 3)  # a plain stream does not state its length
     assert found or name == "a.y4m"
+
+
+def test_what_writing_a_picture_takes_counts_when_it_is_decoded(monkeypatch, capsys):
+    toys.install(monkeypatch)
+    data = toys_bytes(toys.picture(900, 1000))
+    Path("a.trip").write_bytes(data)
+    monkeypatch.setattr(toys.Toy, "memory", lambda self, track: 8 << 20)
+    assert cli.main(["decode", "a.trip", "a.png", "--memory", str(11 / 1024)]) == 2
+    assert "decoding would take 0.0112 GiB of memory; the limit is 0.0107 GiB" in capsys.readouterr().err
+    assert cli.main(["decode", "a.trip", "a.png", "--memory", str(12 / 1024)]) == 0
+
+
+def toys_bytes(signal) -> bytes:
+    """A file of one of the toys."""
+    out = BytesIO()
+    pipeline.encode(signal, out)
+    return out.getvalue()

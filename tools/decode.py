@@ -80,10 +80,11 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
     """Check the output against the headers, decode, write."""
     from ..bitstream import AudioMedia, Reader, VideoMedia
 
-    kinds = {type(track.media) for track in Reader(data).tracks}
+    tracks = Reader(data).tracks
+    kinds = {type(track.media) for track in tracks}
     from ..codecs.precision import full_precision
     from ..codecs.signals import Clip, Crop, Picture, Sound
-    from . import media, pipeline
+    from . import media, pipeline, sizes
 
     kind = Clip if VideoMedia in kinds else Sound if AudioMedia in kinds else Picture
     target = arguments.output or _default(arguments.input, media.DEFAULT_SUFFIX[kind])
@@ -105,6 +106,7 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
             crop=crop,
             salvage=salvage,
             frames=arguments.frames,
+            besides=sizes.written(tracks[0].media, crop),
         )
     if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
         console.note(f"{target}: this format has no sound, the sound track is left out")

@@ -63,26 +63,27 @@ def decode(
     crop: Crop | None = None,
     salvage: Callable[[str], None] | None = None,
     frames: tuple[int, int] | None = None,
+    besides: int = 0,
 ) -> Signal:
     """Read a .trip file of one picture, one sound or one film.
 
-    The weights are found by their digest, or taken from the file `weights` when its digest is the right one. Every
-    track's memory need is compared with `memory` (bytes) before anything is decoded. Of a picture, `crop` decodes a
-    part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is not. Of a film,
-    `frames` are the first to be decoded and that after the last. Raises a TripError: among them OverLimit, WrongModel
-    where the weights are not at hand, SymbolMismatch. Raises UsageError for a part that the file does not have.
+    The weights are found by their digest, or taken from the file `weights` when its digest is the right one. What every track
+    needs, and what the caller takes `besides`, is compared with `memory` (bytes) before anything is decoded. Of a picture,
+    `crop` decodes a part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is
+    not. Of a film, `frames` are the first to be decoded and that after the last. Raises a TripError: among them OverLimit,
+    WrongModel where the weights are not at hand, SymbolMismatch. Raises UsageError for a part that the file does not have.
     """
     reader = Reader(source, limits or Limits(), salvage is not None)
-    order = _order(reader.tracks)
+    order, fits = _order(reader.tracks), partial(_fits, memory=memory - besides, besides=besides)
     codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
     if crop is not None or salvage is not None:
         with causes.named(reader.tracks) if salvage is None else nullcontext():
-            return parts.decode(reader, codecs[0], crop, salvage, partial(_fits, memory=memory))
+            return parts.decode(reader, codecs[0], crop, salvage, fits)
     if frames is not None:
         with causes.named(reader.tracks):
-            return parts.stretch(reader, codecs, frames, partial(_fits, memory=memory))
+            return parts.stretch(reader, codecs, frames, fits)
     for track, codec in zip(reader.tracks, codecs, strict=True):
-        _fits(codec.memory(track), memory)
+        fits(codec.memory(track))
     items: list[list[Weights | Unit]] = [[] for _ in codecs]
     for item in reader:
         items[item.track].append(item)
@@ -95,10 +96,10 @@ def decode(
     return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
 
 
-def _fits(need: int, memory: int) -> None:
-    """Refuse to take more than `memory` bytes for decoding; raises OverLimit."""
+def _fits(need: int, memory: int, besides: int = 0) -> None:
+    """Refuse to take more than `memory` bytes for decoding, where others are spoken for; raises OverLimit."""
     if need > memory:
-        wants, limit = (f"{amount / 2**30:.1f} GiB" for amount in (need, memory))
+        wants, limit = (f"{amount / 2**30:.3g} GiB" for amount in (need + besides, memory + besides))
         raise OverLimit(f"decoding would take {wants} of memory; the limit is {limit}")
 
 

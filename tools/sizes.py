@@ -3,6 +3,8 @@
 import warnings
 from io import BytesIO
 
+from ..bitstream.media import ImageMedia, Media
+from ..codecs.signals import Crop
 from .errors import MediaError
 
 PIXEL = 4  # bytes that Pillow takes for a pixel of more than one band
@@ -25,6 +27,14 @@ def need(data: bytes, kind: str | None) -> int:
     """Bytes that encoding a media file takes at least."""
     measures = {"image": _picture, "audio": _sound, "video": _film}
     return len(data) + (measures[kind](data) if kind in measures else 0)
+
+
+def written(media: Media, crop: Crop | None = None) -> int:
+    """Bytes that writing a picture, or a part of it, takes besides its samples: Pillow makes an image of its own."""
+    if not isinstance(media, ImageMedia):
+        return 0
+    width, height = (media.width, media.height) if crop is None else (crop.width, crop.height)
+    return width * height * (1 if media.sample_format.planes == 1 and not media.sample_format.alpha else PIXEL)
 
 
 def _picture(data: bytes) -> int:
