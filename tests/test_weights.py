@@ -29,6 +29,7 @@ def test_one_default_each_and_little_in_all():
         "image/overfit",
         "image/patch",
         "image/slices",
+        "video/stem",
     ]
     assert sum(entry.bytes for entry in weights.entries()) < 24 << 20
     stray = {path.name for path in Path(weights.__file__).parent.glob("*.safetensors")}
