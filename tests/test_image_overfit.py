@@ -25,6 +25,7 @@ from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, parts,
 from triptych.codecs.signals import Picture
 from triptych.entropy import Decoder, Encoder, RateCounter
 from triptych.entropy.wavefront import contexts
+from triptych.tools import targets
 
 
 @pytest.fixture(autouse=True)
@@ -213,6 +214,11 @@ def test_a_fit_comes_to_what_it_aims_at(cold, measure, value):
     size = len(networks.body) + len(unit.streams[0]) + 120
     found = {"bytes": size, "bpp": size * 8 / (96 * 112), "psnr": psnr(decoded.pixels, picture.pixels)}
     assert found[measure] == pytest.approx(value, rel=0.05 if measure == "psnr" else 0.2)
+
+
+def test_a_target_is_reached_by_the_fit_not_by_a_quality():
+    found = targets.reach(Picture(photo(64, 64)), targets.Target("bytes", 900), "image/overfit", Options(effort=0))
+    assert found.quality is None and len(found.data) <= 900
 
 
 def test_an_interrupt_leaves_a_valid_file(cold):

@@ -99,7 +99,8 @@ def run(arguments: argparse.Namespace) -> None:
             pipeline.encode(signal, stream, arguments.codec, options, arguments.weights, memory)
         stream.flush()
     if wanted:
-        console.note(f"quality {found.quality:.1f} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
+        by = "the file" if found.quality is None else f"quality {found.quality:.1f}"
+        console.note(f"{by} comes to {found.reached:.5g} {targets.NAMES[wanted.measure]}")
 
 
 def _workers(arguments: argparse.Namespace, codec: str) -> "Workers | None":

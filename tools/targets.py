@@ -44,10 +44,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Found:
-    """A file, the quality that gave it and what it comes to in the measure of the target."""
+    """A file, the quality that gave it (None: the codec came to the target by itself), and what it comes to.
+
+    `reached` is in the measure of the target.
+    """
 
     data: bytes
-    quality: float
+    quality: float | None
     reached: float
 
 
@@ -114,7 +117,7 @@ def _aim(
         if target.measure not in SIZES or tried[-1].reached <= target.value:
             break
         value *= (1 - MARGIN) * target.value / tried[-1].reached
-    return _best(tried, target) if target.measure in SIZES else tried[-1]
+    return replace(_best(tried, target) if target.measure in SIZES else tried[-1], quality=None)
 
 
 def _film(clip: Clip, attempt: Callable[..., Found], target: Target, options: Options) -> Found:
