@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/audio_context.py [--weights FILE ...] [--data ../shared/data]
 
-The codes are those of files of the default effort, one channel, of the clips in eval/speech; every way codes the same ones. Bits
+The codes are those of files of the default effort, one channel, of clips in eval; every way codes the same ones. Bits
 are those of whole streams, gains and numbers of codebooks included. Tables, contexts and byte pairs know training sounds alone.
 Speed is that of coding integers, without networks for sound: seconds of sound per second of processor time.
 """
@@ -129,21 +129,21 @@ def byte_pairs(codec: Codec, data: Path, sounds: int) -> list[tuple[Merges, Tabl
     return found
 
 
-def clips(data: Path, rate: int) -> list[Sound]:
-    """The first channels of the clips in eval/speech at a rate."""
+def clips(folder: Path, rate: int) -> list[Sound]:
+    """The first channels of the clips in a folder at a rate."""
     found = []
-    for path in sorted((data / "eval" / "speech").iterdir()):
+    for path in sorted(folder.iterdir()):
         samples, own = soundfile.read(path, dtype="float32", always_2d=True)
         found.append(Sound(np.ascontiguousarray(soxr.resample(samples[:, 0], own, rate)[None]), rate))
     return found
 
 
-def rows(codec: Codec, data: Path, sounds: int, count: int | None) -> Iterator[str]:
+def rows(codec: Codec, data: Path, media: str, sounds: int, count: int | None) -> Iterator[str]:
     """Lines of the table of a codec."""
     pairs = byte_pairs(codec, data, sounds)
     for quality in QUALITIES:
         sums = Sums(0.0, *np.zeros((3, 2)), np.zeros(len(pairs)))
-        for sound in clips(data, codec.config.rate)[:count]:
+        for sound in clips(data / "eval" / media, codec.config.rate)[:count]:
             add(sums, codec, sound, quality, pairs)
         rates, speed = sums.bits / sums.seconds / 1000, sums.seconds / np.array((sums.there, sums.back))
         saved = 100 * (1 - sums.bits[1] / sums.bits[0])
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument(
         "--sounds", type=int, default=1000, help="of training, 10 s each, for byte pairs; default: 1000"
     )
+    parser.add_argument("--media", default="speech", help="folder below eval; default: speech")
     parser.add_argument("--clips", type=int, help="the first ones only")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -172,7 +173,7 @@ def main() -> None:
         print("".join(f" {number} pairs save % |" for number in MERGES), end="")
         print(" static encode x | static decode x | context encode x | context decode x |")
         print("|--:" * (8 + len(MERGES)) + "|")
-        for row in rows(models.from_file(path), options.data, options.sounds, options.clips):
+        for row in rows(models.from_file(path), options.data, options.media, options.sounds, options.clips):
             print(row, flush=True)
 
 
