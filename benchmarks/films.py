@@ -3,6 +3,7 @@
 python benchmarks/films.py cut ../shared/data/eval/bunny/bunny_1280x720.mp4 bunny-32/bunny.mkv --rows 40:680 --smaller 4
 python benchmarks/films.py weights bunny-32/bunny.mkv
 python benchmarks/films.py speed bunny-32/bunny.mkv
+python benchmarks/films.py groups bunny-32/bunny.mkv
 python benchmarks/films.py steps bunny-32/bunny.mkv
 python benchmarks/films.py decode bunny-32/bunny.mkv
 
@@ -30,11 +31,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from triptych.bitstream import Reader, Weights
 from triptych.codecs.base import Options
 from triptych.codecs.optim import cosine
 from triptych.codecs.registry import CODECS, codec_class
 from triptych.codecs.signals import Clip
-from triptych.codecs.video import plan
+from triptych.codecs.video import film, plan
 from triptych.codecs.video.codec import NervCodec, coded_size
 from triptych.codecs.video.encoder import Encoder
 from triptych.codecs.video.fit import Fit, Recipe
@@ -253,6 +255,25 @@ def speed(arguments: argparse.Namespace) -> None:
             return
 
 
+def groups(arguments: argparse.Namespace) -> None:
+    """Bytes, PSNR and processor seconds of groups of 8 frames, with fresh networks and with ones that go on from each other."""
+    clip = media.read(arguments.film)
+    for name, chain in (("fresh networks", 1), ("going on from the one before", 8)):
+        film.CHAIN, out, began = chain, BytesIO(), time.process_time()
+        pipeline.encode(clip, out, "video/hnerv", Options(quality=arguments.quality, effort=3, group=8))
+        spent = time.process_time() - began
+        networks = [len(item.body) for item in Reader(out.getvalue()) if isinstance(item, Weights)]
+        found = pipeline.decode(out.getvalue()).frames
+        errors = [
+            np.mean(((found[n : n + 8].astype(float) - clip.frames[n : n + 8]) / 255) ** 2)
+            for n in range(0, len(found), 8)
+        ]
+        qualities = ", ".join(f"{decibels(error):.2f}" for error in errors)
+        print(
+            f"{name}: {len(out.getvalue())} bytes, {spent:.1f} s; networks {networks} bytes, {qualities} dB", flush=True
+        )
+
+
 def steps(arguments: argparse.Namespace) -> None:
     """Processor milliseconds of a step of each system, with convolutions in float32 and in bfloat16, channels last or not."""
     frames = media.read(arguments.film).frames
@@ -329,7 +350,7 @@ def report(name: str, frames: int, work: Callable[[], object]) -> None:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("cut", "weights", "speed", "steps", "decode"))
+    parser.add_argument("what", choices=("cut", "weights", "speed", "groups", "steps", "decode"))
     parser.add_argument("film", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=Path("cut.mkv"))
     parser.add_argument("--rows", help="FIRST:END of a cut")
@@ -342,7 +363,7 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="convolutions in bfloat16")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    commands = {"cut": cut, "weights": weights, "speed": speed, "steps": steps, "decode": decode}
+    commands = {"cut": cut, "weights": weights, "speed": speed, "groups": groups, "steps": steps, "decode": decode}
     commands[arguments.what](arguments)
     return 0
 

@@ -1,6 +1,5 @@
 """Fitting a decoder to a group of frames: Muon and free embeddings, then learned quantiser steps and a rate term."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from .levels import Quantised
 from .losses import LOSSES
 from .nerv import decoder, initial
 
-LEAST_PACE, MUCH_WORSE = 0.05, 1.0  # of a group that goes on from another; dB
+LEAST_PACE, MUCH = 0.05, 2.0  # of a group that goes on from another; error per change that lets it learn at full pace
 HURRY = 0.1  # of the time so far, for what is left of the schedule after an interrupt
 
 
@@ -122,19 +121,13 @@ class Fit:
             self.codes.exponents.copy_(exponents[-1:][: len(self.codes.tensors)])
         self.error, self.smooth, self.done, self.fraction = 0.0, 0.0, 0, 0.0
         self.queue = torch.empty(0, dtype=torch.int64)
-        self.pace = 1.0 if before is None else self._pace(before.fitted.error)
+        self.pace = 1.0 if before is None else self._pace(before)
 
-    @torch.no_grad()
-    def _pace(self, before: float) -> float:
-        """Factor of the learning rates: little where the network before, of that error, does nearly as well here."""
-        errors = []
-        for row in range(len(self.frames)):
-            rows = torch.tensor([row])
-            target = self.target(rows)
-            found = self.network(self.load(rows, target), self.times[rows])[:, :, : target.shape[2], : target.shape[3]]
-            errors.append(float((found - target).square().mean()))
-        worse = 10 * math.log10(max(sum(errors) / len(errors), 1e-9) / max(before, 1e-9))
-        return self.recipe.warm * max(LEAST_PACE, min(1.0, worse / MUCH_WORSE))
+    def _pace(self, before: Before) -> float:
+        """Factor of the learning rates: little where the frames differ less from those before than the network errs."""
+        last = torch.from_numpy(before.frames[-1]).float()
+        change = sum(float((frame - last).square().mean()) for frame in self.frames) / len(self.frames) / 255**2
+        return self.recipe.warm * max(LEAST_PACE, min(1.0, MUCH * change / max(before.fitted.error, 1e-9)))
 
     def _embeddings(self, before: Before | None) -> Tensor:
         layout, spread = self.layout, self.recipe.spread
