@@ -103,10 +103,15 @@ class NervCodec(Codec):
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Clip:
         """The clip of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
-        media, frames = video_media(track), list(self.frames(track, items))
-        if len(frames) != media.total or not frames:
-            raise Malformed(f"a clip of {media.total} frames has units for {len(frames)}")
-        return Clip(np.stack(frames), Fraction(*media.rate))
+        media, count = video_media(track), 0
+        pixels = np.empty((media.total or 0, media.height, media.width, 3), np.uint8)
+        for count, frame in enumerate(self.frames(track, items), 1):
+            if count > len(pixels):
+                break
+            pixels[count - 1] = frame
+        if count != len(pixels) or not count:
+            raise Malformed(f"a clip of {media.total} frames has units for {'more' if count > len(pixels) else count}")
+        return Clip(pixels, Fraction(*media.rate))
 
     def frames(self, track: Track, items: Iterable[Weights | Unit], first: int = 0) -> Iterator[np.ndarray]:
         """Frames uint8 [H, W, 3] one after the other, rendered as they are asked for; raises as `decode`.
