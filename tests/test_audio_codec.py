@@ -170,9 +170,11 @@ def test_tokens_round_trip() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 5), st.booleans(), st.integers(0, 99))
-def test_one_traversal_serves_three_coders(frames: int, sparing: bool, seed: int) -> None:
+@given(st.integers(0, 5), st.booleans(), st.booleans(), st.integers(0, 99))
+def test_one_traversal_serves_three_coders(frames: int, sparing: bool, merged: bool, seed: int) -> None:
     made, random = codec(), np.random.default_rng(seed)
+    tables = made.tables.merged() if merged else made.tables
+    assert not merged or len(tables.codes) == len(tables.first_row) == CONFIG.books + 1
     levels = random.integers(0, CONFIG.levels, (2, frames)).astype(np.int32)
     used = (random.integers(0, 4, (2, frames)) if sparing else np.full((2, frames), 3)).astype(np.int32)
     codes = random.integers(0, CONFIG.size, (3, 2, frames)).astype(np.int32)
@@ -180,10 +182,10 @@ def test_one_traversal_serves_three_coders(frames: int, sparing: bool, seed: int
     symbols = mdct_rvq.Symbols(levels, used, codes)
     encoder, counter = Encoder(), RateCounter()
     for coder in (encoder, counter):
-        traverse(coder, made.tables, (2, frames), 3, sparing, symbols)
+        traverse(coder, tables, (2, frames), 3, sparing, symbols)
     data = encoder.finish()
     decoder = Decoder(data)
-    back = traverse(decoder, made.tables, (2, frames), 3, sparing)
+    back = traverse(decoder, tables, (2, frames), 3, sparing)
     decoder.finish()
     for name in ("levels", "used", "codes"):
         np.testing.assert_array_equal(getattr(back, name), getattr(symbols, name))

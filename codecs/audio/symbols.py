@@ -1,7 +1,8 @@
 """The integers of audio/mdct-rvq and the order in which they are coded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,6 +61,13 @@ class CodeTables:
         if self.first_row[book + 1] - self.first_row[book] == 1:
             return np.full_like(levels, self.first_row[book])
         return self.first_row[book] + (self.class_of_code[first_codes] if book else self.class_of_level[levels])
+
+    def merged(self) -> "CodeTables":
+        """With one row for each codebook, the mean of its rows: they were made to be about equally frequent."""
+        rows = [self.codes.row(0)]
+        rows += [sum(self.codes.row(row) for row in range(*ends)) for ends in pairwise(self.first_row)]
+        first_row = np.arange(1, len(self.first_row) + 1, dtype=np.int32)
+        return replace(self, codes=Tables.from_counts(np.stack(rows)), first_row=first_row)
 
     def state(self) -> dict[str, np.ndarray]:
         """As arrays for a weights file."""

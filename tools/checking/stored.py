@@ -17,15 +17,14 @@ STORED = {
         "xXjz4="
     ),
     "audio/mdct-rvq": (
-        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEAta6xScUjzMoBgH0BgOIJAAGBfQQQBfQBepf4rUTpBAAHgH0Bx2F80yXs+7ZBQ7En1REf7JqL"
-        "ahgCl0V2QIPxDaldQslYYJjLq3+J6lmQwd5Ex5XZmKCTrc1txtWHL16Ig3Bww4or2NqKuJk3fOLt66i/32WB6cEe2famF7ZV7QDHzHBu"
-        "iuENPDch1RK4CYnT4glDynb9VzvF42B+5ZjX711v3Y37p9seMubsidjSMMcg9sKo2JPgr8kFX/Ru2+kYe7K/zk4y39ysnEDufsKgv9nz"
-        "3xsrzunz7PYnmF4UzePhKcmBzs41Z1uyaUvx/O+/NkW/QHkQE8NpFda+ER668kwv0UqXwutVbt5+L9mJOoLnCspvgGMSkGj6Ua/eoiya"
-        "xI2NXogfz6vn+NFVbM0ni7Ki8ooD30Fqe2jrTdnzwtCvCAujNorZkq4JDYIJV5bYQk8eCrqkj1GdUVdhheh7zQxj4tj/CLwgocClgrWd"
-        "rZcVAk7XXBr1B33hXzy6C6jWqj7b39mbDbEp7m4DePZQ13cKaC9l4Ec0jyPl12SqoS1VZyUnOs2dKl4P46SGtHcrJhG9v7XvDU+JSMKM"
-        "fWTgliQ6Ah3WEjNxebsQmEkyJ9jGG5lUtOux6Po257kcQasLZjgsBVfTqj6dJSoQqeyOvqRyMNtPHtExkovWM2e+Mg93oiICFFm9b3q1"
-        "hCIEAL38EmYaRr2PAt/+z6slPl4xqpWGm+zJgdr21s8Qe/ynpsIZmkfkO+mG4IRf8EG2gcZMpucxjfSF4zq1oYkDD8sePr8ootbbA+qr"
-        "CkzqynK4nJlYA+THlUqiMor5hpwSq3mbFvBWpBUy6t3lH8vv23hFXNbTUwBriQX9obfk/w=="
+        "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEA7MYXl28oXL0BgH0BgOIJAAGBfQQQBfQB83kKA0SNBAAHgH0BZE8gKcoyH1KJFhrVzvAPZZZu"
+        "QhKJ3LJoyMaRY1CslRtktpPgpqHGgY52BXKioGiPlmHYBEFBHxI/XMCTfBjgAS0GCMB5Vy6kkhlH00tR/uKxu0VHXxUAq3XZKbjD734P"
+        "/8HL33MsFC7K1VAST9/bKubq7N5dGq7hZ/W/U43FhVhOTOe6gEiNHtperdo4X/jHLSSgBZtLJb9kEENN5QzYbIxi5bP2SWp16trjcKJe"
+        "fWYgHeUasIXxJTaLBWQy+F4wmZxttJt4oPAzdJlIHBlSwhDxLFqT3ZXZxuH/WrGYU3jjR9wxtZ6TcPHyx7/iXpobQRHYE1G9DH7gWuWL"
+        "+ccamYe1JKYa0Uxk+Hy0WUWVbVkj/5CJB+Vpq5H/7aeb9K4W2wJl1Nkjj71I3wubgNpqL7hs17rUZqV1bK1YrL2Kh1i2wHeh/DK9upKn"
+        "Dg2Rb99ZoB294DPH51RAPdeBiuleuY+Fpf+jG+fvuMurUqeD46Te2pCBN8pOzUxQ/i/yHcb2nDNheO3/4/wnldxHoFY6ZTR8gQm3Mbxm"
+        "6pHudSTVgNWMFg33ZBYUytKD0KFfMvOycZ+r4P2+CsGMNxugyLfFqHmYoLmi35T79ikhrusNmaC54lbpqKtRy+OEJrDl5i526qQhSHL1"
+        "kvqkhVGc6HCXZHGasoWzY0O/JaHoByjIQk4IAAAA2P4zsGMD8Oo="
     ),
     "video/hnerv": (
         "01RSUBBIKAt2aWRlby9obmVydgEAAAAAAAAAAAACKBgXABkBEAQIAQEDBAYFAQa0t+KKV5wGAAAH+wIk+AAE+wIi+AAE+QIl+AAE"

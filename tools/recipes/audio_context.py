@@ -182,6 +182,7 @@ class ContextTask:
         if isinstance(codec, MdctRvqCodec):
             levels, used = (part.numpy() // 4 for part in self.aside)
             codec.context = frame_context(codec.context, levels, used, codec.config)
+            codec.tables = codec.tables.merged()  # from now on for effort 0 alone, not worth a megabyte
 
 
 def frame_context(codes: CodeContext, levels: np.ndarray, used: np.ndarray, config: MdctRvqConfig) -> FrameContext:
