@@ -17,7 +17,7 @@ from triptych.codecs.precision import full_precision
 from triptych.codecs.signals import Clip, Sound
 from triptych.codecs.video import stem
 from triptych.codecs.video.stem import Frame, StemCodec
-from triptych.entropy import RateCounter
+from triptych.entropy import Encoder, RateCounter
 from triptych.tools import models, pipeline, targets
 
 needs_weights = pytest.mark.skipif(weights.find("video/stem") is None, reason="weights of video/stem are missing")
@@ -191,3 +191,23 @@ def test_a_film_with_sound_goes_along() -> None:
     pipeline.encode(replace(clip, sound=sound), out, "video/stem", Options(quality=20))
     decoded = pipeline.decode(out.getvalue())
     assert decoded.frames.shape == clip.frames.shape and decoded.sound.samples.shape == (1, 2000)
+
+
+def test_side_information_out_of_range_is_refused(codec: StemCodec) -> None:
+    """Tables with an escape reach every integer, networks do not."""
+    track, index = codec.open(drifting(2, 32, 32), Options())
+    frames = codec.analyse_group(drifting(2, 32, 32).frames, index, Options())
+    for number in (0, 1):
+        wrong = frames[number].symbols.side.copy()
+        wrong[0, 0, 0] = 4000
+        coder = Encoder()
+        if number == 0:
+            coder.code(wrong, codec.side_tables.at(0, wrong.shape))
+        else:
+            codec.traverse_group(coder, (32, 32), index, 1, frames[:1])
+            coder.code(np.zeros(1, np.int32), stem.KINDS.at(0, (1,)))
+            rows = np.arange(len(wrong))[:, None, None] + len(wrong) * round(index / 16)
+            coder.code(wrong, codec.change_tables.at(np.broadcast_to(rows, wrong.shape)))
+        unit = Unit(0, (coder.finish(),), 2, True, check=None)
+        with pytest.raises(Malformed, match="out of range"):
+            codec.decode(track, [unit])

@@ -94,7 +94,7 @@ def traverse_side(
     channels = np.arange(shape[0])
     rows = (channels + shape[0] * point)[:, None]
     if near is None:
-        return coder.code(side, tables.at(rows[:, None], shape))
+        return _checked(coder.code(side, tables.at(rows[:, None], shape)))
     known = np.zeros(shape, np.int32)
     for number, where in enumerate(places(*shape[1:])):
         count, whole = np.count_nonzero(where), 0
@@ -103,8 +103,12 @@ def traverse_side(
         else:
             whole, chosen = near.expect(neighbours(known, number - 1, where), number - 1, point)
             model = near.tables.at(chosen)
-        found = coder.code(None if side is None else side[:, where] - whole, model) + whole
-        if np.abs(found).max(initial=0) > BOUND:
-            raise Malformed("side information of a picture lies out of range")
-        known[:, where] = found
+        known[:, where] = _checked(coder.code(None if side is None else side[:, where] - whole, model) + whole)
     return known
+
+
+def _checked(found: np.ndarray) -> np.ndarray:
+    """Values that were read, if they are in bounds; raises Malformed."""
+    if found.min(initial=0) < -BOUND or found.max(initial=0) > BOUND:
+        raise Malformed("side information of a picture lies out of range")
+    return found

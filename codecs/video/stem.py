@@ -135,7 +135,7 @@ class StemCodec(PatchCodec):
         shape = (self.config.change, *(-(-side // (2 * PATCH)) for side in size))
         rows = self._rows(memory, index)
         side = traverse_side(coder, shape, self.change_tables, None, round(index / STEPS), given and given.side)
-        if np.abs(side.astype(np.int64)).max(initial=0) > BOUND // side_step(index):
+        if np.abs(side).max(initial=0) > BOUND // side_step(index):
             raise Malformed("side information of a frame lies out of range")
         rows.inform(side * side_step(index))
         half = rows.half.numpy()
