@@ -13,7 +13,7 @@ import triptych
 from triptych import weights
 from triptych.bitstream import Reader
 from triptych.bitstream.errors import Malformed
-from triptych.codecs.audio.mdct_rvq import CROSSED, PARAMETERS, MdctRvqCodec
+from triptych.codecs.audio.mdct_rvq import CROSSED, PARAMETERS, MdctRvqCodec, Plan
 from triptych.codecs.audio.mdct_rvq_bands import band_hats
 from triptych.codecs.audio.rvq import ResidualQuantiser, stretches
 from triptych.codecs.audio.stereo import alike, crossing, uncrossing
@@ -114,6 +114,18 @@ def test_variants_are_used_and_can_be_asked_for(entry):
     for data in (asked, by_rate.getvalue()):
         assert Reader(data).tracks[0].digest.hex() == entry.digest[:16]
         assert triptych.decode(data).samples.shape == (1, 800)
+
+
+@pytest.mark.parametrize("variant", sorted({e.variant for e in weights.entries()} & {"24k", "48k"}))
+def test_hiss_does_not_become_a_pattern(variant):
+    codec = triptych.load("audio/mdct-rvq", variant)
+    samples = torch.from_numpy(noise(4, codec.config.rate))
+    blocks = codec.net.mdct.blocks(samples.shape[1])
+    output = codec.synthesise(codec.analyse(samples, Plan(8, 1), 0, blocks + 1), 0, 0, blocks)
+    frames = codec.net.mdct.analyse(codec.net.mdct.frames(output))[0][0]
+    # In noise the mean of n frames has 1/n of their power; a pattern that is there in every frame has all of it.
+    assert frames.mean(0).square().sum() < 0.05 * frames.square().mean(0).sum()
+    assert 0.25 < output.square().mean() / samples.square().mean() < 4
 
 
 def test_without_a_signal_the_first_variant_is_loaded():
