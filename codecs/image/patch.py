@@ -45,7 +45,7 @@ from .tiles import CELL, Box, Grid, Symbols, code_number, windows
 
 STEPS = 16  # rate indices between two rate points
 SKIP = 3  # latents whose row is below this are not sent: their scale is under 0.16
-PRECISE = ("net.analysis.transform.", "net.synthesis.transform.", "net.synthesis.render.")  # 8 bits show at high rates
+PRECISE = ("net.synthesis.transform.",)  # of which 8 bits would show at high rates
 RARE = 1e-3  # what a z that was never seen counts
 TILE = 32  # cells per side of a tile unless the user asks for others
 LEAST = LEAST_TILE // CELL  # cells; smaller tiles would mostly consist of surroundings

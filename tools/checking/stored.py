@@ -5,16 +5,16 @@ The pictures and sounds need the weights that they were encoded with; a film car
 
 STORED = {
     "image/patch": (
-        "01RSUBBIHQtpbWFnZS9wYXRjaAEAOmAY/RATNbgAdloXAAFIcitODES7BQAHAXzeBfXz5jG6YtcvAA0lv3nIGMKDNs//MlB60D0yRLeOURXXVQ"
-        "ejHcS5WxqS5qXSgSkZyv6xybDZTfs4kn5FZkV7Zyk0gYJTsSjmMRhvefGVi84ZPAiFedkq5IN/67QHOkB38XaahHMMGbsey1gPJWbvLUhgKcEX"
-        "6vanyZL1zeMwSCI69It0YOrQ+Cog+jEXcVwv9dWM8s8NMMPJ4sxOz2t1b2t9yD1KU87JfJXygjO0tnGUW4s4jUXLYR5MN+lsvaX0/7ugemraHD"
-        "AZhr/6Fi4YodVf3D0vHoLIDpHTyfRjqFW4ParGA8yVbrUjMxf8pEvGqYJgMnE+RdzcGdzDlsnecrtVNcTHIWkR/MlxLYcWRHz7kKAU91o9YVeK"
-        "Zme7mQjzPczxWkU3RjbdWkNwcteIGVRgJdUs/dGV+5ndtybn0RL/bDBQmVC1t+rwj40MNrXdfE8R2dWoQFH5bEE2/qDsmf/49sWObvK4aYyjbv"
-        "SSWo7AX33yu4Ba0HWEYxDFj6DywyVQuQRboiuouqI0/owW9SzLgyQLLEXaXeLndoA9ZjyPikWUuxHsVnPcDqTuOUB985e0Mk/gKqGMefaniGHC"
-        "zP7GidoT+xbLEgd83QpXuru+HHPHutqYvsrM7O2XQjPgLYwXprSpiUY+KA/3YF9lP4OEB7PeJEleX5PZXwDRFu3FvFY4bM0cUeKZ20A89ClA/j"
-        "OF53Pyp5ZpfItVPRQdQj3YEbg1CvsWpJZHxlfN2fer9boF2QLpPfJ1sFcQY2ZJIxs3uko/dXUZXOmNoYUrzEPJyv6qak8/AwtSiAABpnIYwF57"
-        "P0yd0timTUCUcJW8lEXA2hD5g/IBess2G8pcigM4iDDd1AHf+31EyM4TReIDdxHuv4asBQlzft6gFVLdVGjjNAtdXoCCY9412OkNAAAAvigqqS"
-        "xXjz4="
+        "01RSUBBIHQtpbWFnZS9wYXRjaAEArn9f0d2xd9cAdloXAAFI+IoLX0S/BQAHAQAABEEYihaQEe5Eu57oSE3rCD3gx2b5z7vaAMQRb5BEtxt7av"
+        "GMQu0W6A+ezKmvLUnz/Akluw76YxVTSXX4OC1ig/95Suprf9qZPbonu10DotOZ6xRkMamSPf7amq8fBQeS3h8kKwP7aVeYqq9x1CSoIhPfKlTI"
+        "GHdnXlCfL/a8sHBSHkcE8UeU/xd9zsUcHVe97gnT69r9FHSqpRc3g/f50wRBGS8/cXhaCuu1D0rDrBmVRMYHw4Q81ank2D9viffZZ8KGbi/kh9"
+        "Qq4yX5Y6mFB02SJXH4dc6sWTKA2cF6kenGtoV3nSwnt1tqf01x/L8WPxk1pQzTXvqe5kdauOBfxCY3Oz4BcF/3EAj/w+FsKHgzm3Qom+NPTp9l"
+        "skDBOEkhMG0JK1hFvma5OgGLaNQRyIAL5teO1iQkPnUc/g1e9V1Sj14XjbmXkDHraVbGzp2NMzhv9fnKfNW9WSMzZstHBiprgvU1UPnzNEDq6R"
+        "SrEQh2xqGy/yKBGzfLBPOQbX7f7Tf7qowlMpT8hxhH2IpxD1p2NmntYnHqFjr3z7D9XQ0BOXVFfeqYcRM+THnIr9QXWFZfmFYPBtb02Gxyd0YX"
+        "W71/QcB1kqJUQomtQEQdhu75oyD6yud1zGUatGzLZRgYB18NeZzddjn+nfEQGrkE6H7DNOyTMTXhI6bTwGujeQcniTEAuo4HYbTVtxLSdP32Ds"
+        "bw+F387WSgvW33TpOkov3ZjmWgTQgoWlTvH91f7JP/qDBY/17GBFfJ13kKig2BNFAahVibsEFTaSm4Ib1if2MN+2jTedKFQdTO7vg93Ctnv5J4"
+        "bkOQxaSIQ3DhbycIsB7i7j5+bOr/ct0+AvwCnfUMC5CmBi/yhF9HzYCSIzYAik6PA48kMfnA+kL+xAqBEo3Kllq87MsKySLgiV+Mjd2qBQAAAP"
+        "tSJ6OoZrYr"
     ),
     "audio/mdct-rvq": (
         "01RSUBBIKQ5hdWRpby9tZGN0LXJ2cQEA7MYXl28oXL0BgH0BgOIJAAGBfQQQBfQB83kKA0SNBAAHgH0BZE8gKcoyH1KJFhrVzvAPZZZu"
