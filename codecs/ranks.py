@@ -27,7 +27,10 @@ def rank() -> int:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """Be one of the processes that torchrun started, until the end."""
+    """Be one of the processes that torchrun started, until the end; one that is already stays so."""
+    if count() > 1:
+        yield
+        return
     nccl = device.type == "cuda"
     if nccl:
         torch.cuda.set_device(device)

@@ -86,5 +86,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with ranks.joined(torch.device("cpu")) if "WORLD_SIZE" in os.environ else nullcontext():
         main(Path(sys.argv[1]))
-    if sys.argv[2:]:
-        train.main(sys.argv[2:])
+        if sys.argv[2:]:  # within: a second group of the same processes would meet what the first one left in the store
+            train.main(sys.argv[2:])
