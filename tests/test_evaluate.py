@@ -213,12 +213,12 @@ def test_interruption_keeps_what_is_finished(pictures, tmp_path):
 def test_peak_memory_falls_again():
     machine.reset_peak()
     before = machine.peak()
-    block = np.ones(30 << 20, np.uint8)
-    assert machine.peak() >= before + 29
+    block = np.ones(64 << 20, np.uint8)  # above what malloc may take from memory that was freed before
+    assert machine.peak() >= before + 60
     del block
     machine.reset_peak()
     if sys.platform == "linux":
-        assert machine.peak() < before + 20
+        assert machine.peak() < before + 40
 
 
 def test_choices():

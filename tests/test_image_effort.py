@@ -123,7 +123,7 @@ def test_targets_out_of_reach(picture, target, sentence):
 
 def test_targets_that_say_nothing():
     with pytest.raises(UsageError, match="films are not encoded"):
-        targets.reach(Clip(photo(16, 16)[None], Fraction(25)), Target("psnr", 30), None, Options())
+        targets.reach(Clip(photo(16, 16)[None], Fraction(25)), Target("ms-ssim", 0.9), None, Options())
     with pytest.raises(UsageError, match="at least 161 pixels"):
         targets.reach(Picture(photo(64, 300)), Target("ms-ssim", 0.9), None, Options())
     with pytest.raises(UsageError, match="does not fit a sound"):

@@ -13,9 +13,10 @@ from triptych import weights
 from triptych.codecs.base import Options
 from triptych.codecs.image.patch_net import checkerboard
 from triptych.codecs.image.residuals import MOST, learned
+from triptych.codecs.image.side import BOUND as SIDE_BOUND
 from triptych.codecs.image.slices_net import SlicesConfig
 from triptych.codecs.signals import Picture
-from triptych.entropy import ROWS, gaussian
+from triptych.entropy import ROWS, Tables, gaussian
 from triptych.tools.models import from_file, load
 from triptych.tools.recipes.image_slices import fresh, short_tables, take_over
 from triptych.tools.train import main
@@ -69,7 +70,10 @@ def test_a_run_exports_a_codec(tmp_path):
 
 @needs_patch
 def test_short_tables_cost_next_to_nothing():
-    whole = load("image/patch").side_tables
+    short = load("image/patch").side_tables
+    assert short_tables(short) is short
+    shares = short.shares(-SIDE_BOUND, 2 * SIDE_BOUND + 1)
+    whole = Tables.from_counts(np.rint(shares * 2**30).astype(np.int64), first=-SIDE_BOUND)
     short = short_tables(whole)
     assert len(short) == len(whole) and len(short.frequencies) < len(whole.frequencies) / 3
     for number in range(0, len(whole), 37):
