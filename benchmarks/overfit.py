@@ -3,7 +3,7 @@
 python benchmarks/overfit.py starts ../shared/data/eval/kodak --pictures 6 --quality 15 50 --steps 100 300 1000
 python benchmarks/overfit.py decoder ../shared/data/eval/kodak/kodim19.png
 python benchmarks/overfit.py crops ../shared/data/eval/kodak --out kodak-256
-python benchmarks/overfit.py compare results/overfit.csv
+python benchmarks/overfit.py compare results/overfit.csv [--peers results/kodak.csv]
 """
 
 import argparse
@@ -111,10 +111,13 @@ def crops(arguments: argparse.Namespace) -> None:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Bits of image/overfit against those of each other codec of a table at equal mean PSNR."""
+    """Bits of image/overfit against those of each other codec of a table, or of another one, at equal mean PSNR."""
     points: dict[str, dict[float, list[tuple[float, float]]]] = {}
-    with arguments.data.open() as file:
-        for row in csv.DictReader(file):
+    rows = [*csv.DictReader(arguments.data.open())]
+    files = {row["file"] for row in rows}
+    rows += [*csv.DictReader(arguments.peers.open())] if arguments.peers else []
+    for row in rows:
+        if row["file"] in files:
             places = points.setdefault(row["codec"], {}).setdefault(float(row["quality"]), [])
             places.append((float(row["psnr_rgb"]), float(row["bpp"])))
     curves = {codec: np.array(sorted(tuple(np.mean(p, axis=0)) for p in by.values())) for codec, by in points.items()}
@@ -135,6 +138,7 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("crops"))
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--peers", type=Path, help="a table with other codecs on the same pictures")
     parser.add_argument("--pictures", type=int, default=6)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--quality", type=float, nargs="+", default=[15.0, 50.0])
