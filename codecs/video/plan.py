@@ -27,7 +27,7 @@ OVERHEAD = 300, 1.5  # bytes that the container adds to a film, and to each fram
 MOST_GROUPED, USUAL_GROUP = 320, 240  # frames up to which a film has one network, and of a group of a longer one
 MOST_HELD = 2 << 30  # bytes of the frames of a group
 COARSER = (16, 8)  # cells of an embedding where those of the system would take more than this share of all values
-MOST_EMBEDDED = 0.3
+MOST_EMBEDDED = 0.6  # coarser grids help still films, and cost moving ones much
 STEPS = 16  # groups are multiples of so many frames where they can
 
 
