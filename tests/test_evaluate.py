@@ -210,15 +210,22 @@ def test_interruption_keeps_what_is_finished(pictures, tmp_path):
     assert len(rows) < 160 and all(row.bytes and not row.error for row in rows)
 
 
+PEAKS = """
+import numpy as np
+from triptych.tools import machine
+machine.reset_peak()
+before = machine.peak()
+block = np.ones(64 << 20, np.uint8)
+assert machine.peak() >= before + 60, (before, machine.peak())
+del block
+assert not machine.reset_peak() or machine.peak() < before + 40, (before, machine.peak())
+"""
+
+
 def test_peak_memory_falls_again():
-    machine.reset_peak()
-    before = machine.peak()
-    block = np.ones(64 << 20, np.uint8)  # above what malloc may take from memory that was freed before
-    assert machine.peak() >= before + 60
-    del block
-    machine.reset_peak()
-    if sys.platform == "linux":
-        assert machine.peak() < before + 40
+    # In a process of its own: in this one, memory that earlier tests freed may serve the block.
+    done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
 
 
 def test_choices():

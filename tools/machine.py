@@ -19,20 +19,28 @@ def name() -> str:
     return f"{found}, {cores} cores"
 
 
-def reset_peak() -> None:
-    """Begin a new measurement of the highest resident memory, where the system can (Linux)."""
+def _resident(field: str) -> float | None:
+    """A line of the process's status in MiB; None where the system has no such file."""
+    try:
+        match = re.search(rf"{field}:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return None
+    return int(match[1]) / 1024 if match else None
+
+
+def reset_peak() -> bool:
+    """Begin a new measurement of the highest resident memory; False where the system cannot (only Linux can)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return
+        return False
+    highest, present = _resident("VmHWM"), _resident("VmRSS")
+    return highest is not None and present is not None and highest < present + 8
 
 
 def peak() -> float:
     """Highest resident memory of this process in MiB since `reset_peak`, or since its start where that does nothing."""
-    try:
-        match = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        match = None
-    if match:
-        return int(match[1]) / 1024
+    found = _resident("VmHWM")
+    if found is not None:
+        return found
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Linux" else MIB)

@@ -123,7 +123,11 @@ class Plot {
     return group;
   }
 
+  // A browser tells of a pointer that rests, too, whenever something below it changes: that must not undo the keyboard's choice.
   hover(event) {
+    const rests = this.rest && this.rest[0] === event.clientX && this.rest[1] === event.clientY;
+    if (this.spot && rests) return;
+    this.rest = [event.clientX, event.clientY];
     const box = this.picture.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     let [best, least] = [null, REACH];
