@@ -16,7 +16,7 @@ import toys
 from makers import photo, speech
 
 from triptych.codecs.signals import Clip, Picture, Sound
-from triptych.tools import cli, machine, media
+from triptych.tools import cli, media
 from triptych.tools.evaluation import coders, dataset, run, table
 from triptych.tools.metrics.pictures import psnr
 
