@@ -70,8 +70,8 @@ class MdctRvqCodec(Codec):
     @torch.inference_mode()
     def analyse(self, samples: Tensor, plan: Plan, first: int, end: int) -> Symbols:
         """Symbols of the frames first .. end - 1 of float [channel, samples] at the codec's rate."""
-        net, reach = self.net, self.net.encoder.reach
-        before, after = max(0, first - reach), min(net.mdct.blocks(samples.shape[1]) + 1, end + reach)
+        net, last = self.net, self.net.mdct.blocks(samples.shape[1]) + 1
+        before, after = max(0, first - net.encoder.reach), min(last, end + net.encoder.ahead)
         levels, cosine, sine = net.spectrum(net.mdct.some_frames(samples, before, after))
         latents = net.latents(levels, cosine, sine)[:, first - before : end - before]
         levels = levels[:, first - before : end - before]
@@ -146,11 +146,11 @@ class MdctRvqCodec(Codec):
         """Units of 500 blocks with one stream each."""
         layout, books, modes = self._layout(track)
         window = Window(resampled(stretches(signal.samples), signal.rate, self.config.rate, layout.samples))
-        hop, reach = self.config.hop, self.net.encoder.reach
+        hop, encoder = self.config.hop, self.net.encoder
         for unit in range(layout.units):
             first, end = layout.coded(unit - 1), layout.coded(unit)
-            begin = max(0, first - reach - 1)
-            samples = window.between(begin * hop, (end + reach) * hop)
+            begin = max(0, first - encoder.reach - 1)
+            samples = window.between(begin * hop, (end + encoder.ahead) * hop)
             samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
             symbols = self.analyse(samples, plan, first - begin, end - begin)
             coder = Encoder()
@@ -171,7 +171,7 @@ class MdctRvqCodec(Codec):
     def _sounds(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
         """Samples float32 [channel, n] at the codec's rate, unit by unit."""
         layout, books, modes = self._layout(track)
-        reach, channels, unit = layout.reach, track.media.channels, -1
+        reach, channels, unit = self.net.decoder.reach, track.media.channels, -1
         window, start = _nothing(channels, books), 0  # frames at hand and the number of the first of them
         for unit, item in enumerate(items):
             layout.expect(unit, item)
@@ -193,7 +193,7 @@ class MdctRvqCodec(Codec):
         layout, books, _ = self._layout(track)
         c = self.config
         frame = 4 * (6 * c.hop + (3 + 2 * c.expansion) * c.decoder_width + 4 * c.dim + 4 * books)
-        frames = (1 + (c.bands > 0)) * min(layout.frames, layout.per_unit + 3 * layout.reach + 2)
+        frames = (1 + (c.bands > 0)) * min(layout.frames, layout.per_unit + 3 * self.net.decoder.reach + 2)
         unit = 16 * (min(layout.samples, layout.per_unit * c.hop) + min(layout.total, layout.outputs_per_unit))
         return track.media.channels * (8 * layout.total + unit + frames * frame) + (64 << 20)
 
@@ -214,7 +214,7 @@ class MdctRvqCodec(Codec):
         unread = ~(SPARING | CONTEXT | CROSSED * (track.media.channels == 2))
         if modes & unread or (modes & CONTEXT and self.context is None):
             raise Malformed(f"the weights at hand of {self.id} do not read files of mode {modes}")
-        layout = Layout.of(track.media, self.config.rate, self.config.hop, per_unit, self.net.decoder.reach)
+        layout = Layout.of(track.media, self.config.rate, self.config.hop, per_unit, self.net.decoder.ahead)
         return layout, books, modes
 
     # Weights

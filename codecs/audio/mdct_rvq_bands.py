@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .layers import Memory
 from .mdct_rvq_net import NOISE_FRAMES, MdctRvqConfig, MdctRvqNet
 
 FLOOR = 1e-4  # power, relative to the frame's, below which a band is as good as empty
@@ -32,16 +33,19 @@ class BandedNet(MdctRvqNet):
         envelope = ((power + FLOOR).log() / 2 - self.centre) * self.config.envelope
         return torch.cat((super().features(cosine, sine), envelope), -1)
 
-    def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor, memory: Memory | None = None) -> Tensor:
         features = self.features(cosine, sine)
         even = torch.cat((features[..., -self.config.bands :], self.loudness(levels)), -1)
-        return features + torch.cat(self._mirrored(self.encoder, torch.cat((cosine, sine), -1), even, self.signed), -1)
+        odd = torch.cat((cosine, sine), -1)
+        return features + torch.cat(self._mirrored(self.encoder, odd, even, self.signed, memory), -1)
 
-    def shape(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    def shape(
+        self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor]:
         signed, envelope = latents.split((self.signed, self.config.bands), -1)
         books = functional.one_hot(used, self.config.books + 1).to(latents.dtype)
         even = torch.cat((envelope, self.loudness(levels), books), -1)
-        correction, share = self._mirrored(self.decoder, signed, even, self.config.hop)
+        correction, share = self._mirrored(self.decoder, signed, even, self.config.hop, memory)
         shape = signed @ self.expand + correction
         wanted = (2 * (envelope / self.config.envelope + self.centre).clamp(max=3) @ self.spread).exp()
         told = shape.square() @ self.average @ self.spread
@@ -49,11 +53,13 @@ class BandedNet(MdctRvqNet):
         fill = (wanted - told).clamp(min=FLOOR).sqrt() * share.clamp(max=2).exp()
         return shape, fill * self.noise[rows]
 
-    def _mirrored(self, trunk: torch.nn.Module, signed: Tensor, even: Tensor, odd: int) -> tuple[Tensor, Tensor]:
+    def _mirrored(
+        self, trunk: torch.nn.Module, signed: Tensor, even: Tensor, odd: int, memory: Memory | None
+    ) -> tuple[Tensor, Tensor]:
         """The first `odd` outputs of a trunk made odd in `signed`, the others made even in it."""
         both = torch.cat((torch.cat((signed, even), -1), torch.cat((-signed, even), -1)))
         with torch.autocast(signed.device.type, torch.bfloat16, enabled=self.half and self.training):
-            found = trunk(both)
+            found = trunk(both, memory)
         plus, minus = found.float().chunk(2)
         return ((plus - minus) / 2)[..., :odd], ((plus + minus) / 2)[..., odd:]
 

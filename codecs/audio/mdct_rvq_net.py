@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .convnext import Trunk
+from .layers import Memory
 from .rvq import ResidualQuantiser
 from .transform import Mdct
 
@@ -20,6 +21,7 @@ class MdctRvqConfig:
     power: coefficients are raised to it before anything else, so that coding noise follows the spectrum.
     bands: of the `dim` latents, how many tell an envelope; with some, the network is that of mdct_rvq_bands.py.
     envelope: how much an error of one neper in a band counts beside one of a latent of unit power.
+    causal: no frame depends on later ones, so that the codec streams.
     """
 
     rate: int = 16000
@@ -41,6 +43,7 @@ class MdctRvqConfig:
     contexts: int = 6
     bands: int = 0
     envelope: float = 4.0
+    causal: bool = False
 
 
 NOISE_FRAMES = 256  # after which the noise repeats
@@ -81,9 +84,11 @@ class MdctRvqNet(nn.Module):
         self.signed = c.dim - c.bands
         self.project = nn.Parameter(torch.eye(c.hop, self.signed))
         self.expand = nn.Parameter(torch.eye(self.signed, c.hop))
-        self.encoder = Trunk(2 * c.hop + 1 + c.bands, c.encoder_width, c.encoder_blocks, c.expansion, c.dim)
+        entries, width, blocks = 2 * c.hop + 1 + c.bands, c.encoder_width, c.encoder_blocks
+        self.encoder = Trunk(entries, width, blocks, c.expansion, c.dim, c.causal)
         self.quantiser = ResidualQuantiser(c.books, c.size, c.dim, c.decay)
-        self.decoder = Trunk(c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks, c.expansion, 2 * c.hop)
+        entries, width, blocks = c.dim + 2 + c.books, c.decoder_width, c.decoder_blocks
+        self.decoder = Trunk(entries, width, blocks, c.expansion, 2 * c.hop, c.causal)
         nn.init.constant_(self.decoder.leave.bias[c.hop :], QUIET)
         self.register_buffer("noise", noise(NOISE_FRAMES, c.hop), persistent=False)
 
@@ -115,26 +120,33 @@ class MdctRvqNet(nn.Module):
         """Latents before any correction, float [batch, frame, dim], from shapes of `spectrum`."""
         return cosine @ self.project
 
-    def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        """What is quantised, float [batch, frame, dim], from the three results of `spectrum`."""
+    def latents(self, levels: Tensor, cosine: Tensor, sine: Tensor, memory: Memory | None = None) -> Tensor:
+        """What is quantised, float [batch, frame, dim], from the three results of `spectrum`.
+
+        memory: of the frames before, where the network is causal and frames come one after the other.
+        """
         with torch.autocast(cosine.device.type, torch.bfloat16, enabled=self.half and self.training):
-            correction = self.encoder(torch.cat((cosine, sine, self.loudness(levels)), -1))
+            correction = self.encoder(torch.cat((cosine, sine, self.loudness(levels)), -1), memory)
         return self.features(cosine, sine) + correction.float()
 
-    def coefficients(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> Tensor:
+    def coefficients(
+        self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0, memory: Memory | None = None
+    ) -> Tensor:
         """MDCT coefficients, float [batch, frame, hop].
 
         latents: float [batch, frame, dim], sums of codewords; levels, used: int64 [batch, frame], used codebooks; first:
-        number of the first frame in the sound.
+        number of the first frame in the sound; memory: as for `latents`.
         """
-        shape, hiss = self.shape(latents, levels, used, first)
+        shape, hiss = self.shape(latents, levels, used, first, memory)
         return self.unshape(shape + hiss, levels)
 
     def unshape(self, shape: Tensor, levels: Tensor) -> Tensor:
         """MDCT coefficients of shapes float [batch, frame, hop] at levels int64 [batch, frame]."""
         return raised(shape * self.gain(levels).unsqueeze(-1) / self.weight, 1 / self.config.power)
 
-    def shape(self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    def shape(
+        self, latents: Tensor, levels: Tensor, used: Tensor, first: int = 0, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Raised and weighted coefficients at unit gain; arguments as for `coefficients`.
 
         Returns what follows from the codes and the noise that stands for what the codes do not tell, float
@@ -142,7 +154,7 @@ class MdctRvqNet(nn.Module):
         """
         books = functional.one_hot(used, self.config.books + 1).to(latents.dtype)
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.half and self.training):
-            correction = self.decoder(torch.cat((latents, self.loudness(levels), books), -1))
+            correction = self.decoder(torch.cat((latents, self.loudness(levels), books), -1), memory)
         correction, share = correction.float().chunk(2, -1)
         rows = torch.arange(first, first + levels.shape[1], device=levels.device) % NOISE_FRAMES
         return latents @ self.expand + correction, share.clamp(max=2).exp() * self.noise[rows]
