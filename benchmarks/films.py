@@ -1,16 +1,14 @@
-"""Films: short cuts to try codecs on, bits of weights against 8 bit and Huffman, time to equal PSNR, speed of a step, of decoding.
+"""Films: short cuts to try codecs on, bits of weights against 8 bit and Huffman, groups, speed of a step, of decoding.
 
 python benchmarks/films.py cut ../shared/data/eval/bunny/bunny_1280x720.mp4 bunny-32/bunny.mkv --rows 40:680 --smaller 4
 python benchmarks/films.py weights bunny-32/bunny.mkv
-python benchmarks/films.py speed bunny-32/bunny.mkv
 python benchmarks/films.py groups bunny-32/bunny.mkv
 python benchmarks/films.py steps bunny-32/bunny.mkv
 python benchmarks/films.py decode bunny-32/bunny.mkv
 
 `weights` fits video/hnerv without rounding and codes it as its authors do: 8 bits between the least and the largest value of each
 tensor, 6 for embeddings, one Huffman code for all (its table is not counted); then fits with learned steps and a rate term.
-`speed` fits HNeRV with its authors' settings (their encoder, decoder, Adam, schedule, batch of 2) and ours, and gives the
-processor time until the mean squared error over all frames is as low as the first one's at its end.
+films_public.py compares with the public code.
 """
 
 import argparse
@@ -28,20 +26,16 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from triptych.bitstream import Reader, Weights
 from triptych.codecs.base import Options
-from triptych.codecs.optim import cosine
 from triptych.codecs.registry import CODECS, codec_class
 from triptych.codecs.signals import Clip
 from triptych.codecs.video import film, plan
 from triptych.codecs.video.codec import NervCodec, coded_size
-from triptych.codecs.video.encoder import Encoder
 from triptych.codecs.video.fit import Fit, Recipe
 from triptych.codecs.video.layout import Parameters
-from triptych.codecs.video.nerv import Decoder, Layout
 from triptych.codecs.video.systems import HnervCodec
 from triptych.tools import media, pipeline
 
@@ -183,78 +177,6 @@ def weights(arguments: argparse.Namespace) -> None:
         print(f"at {wanted:.2f} dB: {equal:.0f} bytes, {1 - equal / size:.1%} fewer")
 
 
-class Published(nn.Module):
-    """HNeRV with its authors' kernels 1, 3, 5, widths by division by 1.2, strides 5 4 4 and an embedding of 16 x 2 x 4."""
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__()
-        self.encoder, self.decoder = Encoder(layout), Decoder(layout)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.decoder(self.encoder(frames), torch.zeros(len(frames)))
-
-
-def reference(height: int, width: int, frames: int, values: int) -> Layout:
-    """The published decoder with the largest stem that stays below a number of values, counted exactly."""
-    strides, kernels = (5, 4, 4), (1, 3, 5)
-    grid = -(-height // 80), -(-width // 80)
-    best = None
-    for stem in range(4, 400):
-        widths = [stem]
-        for _ in strides:
-            widths.append(max(round(widths[-1] / 1.2), 12))
-        layout = Layout(grid, 16, stem, strides, kernels, tuple(widths[1:]))
-        if layout.size() + 16 * grid[0] * grid[1] * frames > values:
-            break
-        best = layout
-    return best or layout
-
-
-def reference_fit(frames: np.ndarray, layout: Layout, epochs: int) -> list[tuple[float, float]]:
-    """Adam at 1e-3, batches of 2, squared error, a tenth of warm-up and a cosine: (processor seconds, error) by epoch."""
-    torch.manual_seed(0)
-    model = Published(layout)
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    data = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-    spent, found, steps = 0.0, [], epochs * (len(data) // 2)
-    for epoch in range(epochs):
-        began = time.process_time()
-        for n, rows in enumerate(torch.randperm(len(data)).split(2)):
-            done = (epoch * (len(data) // 2) + n) / steps
-            optimiser.param_groups[0]["lr"] = 1e-3 * cosine(done)
-            loss = F.mse_loss(model(data[rows]), data[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        spent += time.process_time() - began
-        if (epoch + 1) % 5 == 0 or epoch + 1 == epochs:
-            with torch.no_grad():
-                found.append((spent, float(np.mean([float(F.mse_loss(model(x[None]), x[None])) for x in data]))))
-    return found
-
-
-def speed(arguments: argparse.Namespace) -> None:
-    """Processor seconds to equal PSNR: the published settings, and schedules of ours that get longer until they reach it."""
-    frames = media.read(arguments.film).frames
-    parameters = layout_of(frames, arguments.quality)
-    values = values_of(frames, parameters)
-    count, height, width, _ = frames.shape
-    theirs = reference_fit(frames, reference(height, width, count, values), arguments.passes)
-    seconds, error = theirs[-1]
-    print(
-        f"published settings, {arguments.passes} epochs, {values} values: {seconds:.1f} s, {decibels(error):.2f} dB",
-        flush=True,
-    )
-    for passes in arguments.trials:
-        times: list[tuple[float, float]] = []
-        base = Recipe(passes * count, fast=arguments.fast, quantise=2.0, settle=2.0)
-        fitted(frames, parameters, base, times)
-        print(f"ours, {passes} passes: {times[-1][0]:.1f} s, {decibels(times[-1][1]):.2f} dB", flush=True)
-        if times[-1][1] <= error:
-            print(f"{seconds / times[-1][0]:.1f} times as fast to {decibels(error):.2f} dB")
-            return
-
-
 def groups(arguments: argparse.Namespace) -> None:
     """Bytes, PSNR and processor seconds of groups of 8 frames, with fresh networks and with ones that go on from each other."""
     clip = media.read(arguments.film)
@@ -306,9 +228,6 @@ def decode(arguments: argparse.Namespace) -> None:
         out = BytesIO()
         pipeline.encode(clip, out, name, Options(quality=arguments.quality, effort=0))
         report(name, len(clip.frames), partial(pipeline.decode, out.getvalue()))
-    count, height, width, _ = clip.frames.shape
-    layout = reference(height, width, count, values_of(clip.frames, layout_of(clip.frames, arguments.quality)))
-    report("HNeRV's decoder as published, random weights", count, partial(shown, Decoder(layout).eval(), count))
     for name, options in (("libx264", {}), ("libx265", {"x265-params": "log-level=none"}), ("libsvtav1", {})):
         coded = BytesIO()
         with av.open(coded, "w", format="matroska") as container:
@@ -319,14 +238,6 @@ def decode(arguments: argparse.Namespace) -> None:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             container.mux(stream.encode(None))
         report(f"FFmpeg, {name}", len(clip.frames), partial(played, coded.getvalue()))
-
-
-@torch.inference_mode()
-def shown(network: Decoder, frames: int) -> None:
-    """Render frames one by one from embeddings, to bytes."""
-    embeddings = torch.randn(frames, network.layout.channels, *network.layout.grid)
-    for embedding in embeddings:
-        network(embedding[None], torch.zeros(1)).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).contiguous()
 
 
 def played(data: bytes) -> None:
@@ -350,7 +261,7 @@ def report(name: str, frames: int, work: Callable[[], object]) -> None:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("cut", "weights", "speed", "groups", "steps", "decode"))
+    parser.add_argument("what", choices=("cut", "weights", "groups", "steps", "decode"))
     parser.add_argument("film", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=Path("cut.mkv"))
     parser.add_argument("--rows", help="FIRST:END of a cut")
@@ -358,12 +269,11 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--quality", type=float, default=50.0)
     parser.add_argument("--passes", type=int, default=40)
-    parser.add_argument("--trials", type=int, nargs="+", default=[8, 12, 16, 24, 32])
     parser.add_argument("--rates", type=float, nargs="+", default=[0.06, 0.12, 0.24])
     parser.add_argument("--fast", action="store_true", help="convolutions in bfloat16")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    commands = {"cut": cut, "weights": weights, "speed": speed, "groups": groups, "steps": steps, "decode": decode}
+    commands = {"cut": cut, "weights": weights, "groups": groups, "steps": steps, "decode": decode}
     commands[arguments.what](arguments)
     return 0
 

@@ -79,26 +79,29 @@ def grid_for(height: int, width: int, product: int) -> tuple[int, int]:
     return -(-height // product), -(-width // product)
 
 
-def strides_for(height: int, width: int, shuffle: int, wanted: int) -> tuple[int, ...]:
+def strides_for(height: int, width: int, shuffle: int, wanted: int, steep: bool = False) -> tuple[int, ...]:
     """Strides, largest first, whose product times `shuffle` gives a grid of about `wanted` cells, few pixels outside the frame.
 
-    Up to four strides of 2 to 5. Frames of fewer than 16 rows or columns get as few as none.
+    Up to four strides of 2 to 5; `steep`: up to five, all of 2 but the first. Frames of fewer than 16 rows or columns get
+    as few as none.
     """
     best: tuple[float, tuple[int, ...]] = (math.inf, ())
-    for count in range(5):
+    for count in range(5 + steep):
         for strides in combinations_with_replacement((5, 4, 3, 2), count):
+            if steep and any(stride > 2 for stride in strides[1:]):
+                continue
             product = shuffle * math.prod(strides)
             rows, columns = grid_for(height, width, product)
             waste = rows * columns * product**2 / (height * width) - 1
             cells = abs(math.log2(rows * columns / wanted))
-            steps = sum(abs(a - b) for a, b in pairwise(strides))
+            steps = 0 if steep else sum(abs(a - b) for a, b in pairwise(strides))
             best = min(best, (2 * waste + 0.25 * cells + 0.02 * steps + 0.02 * count, strides))
     return best[1]
 
 
 def layout_for(height: int, width: int, values: int, channels: int, shuffle: int, system: System) -> Layout:
     """The decoder for frames of height x width (at the network's scale) with about `values` weights, counted exactly."""
-    strides = strides_for(height, width, shuffle, system.cells)
+    strides = strides_for(height, width, shuffle, system.cells, system.steep)
     kernels = (*system.kernels, *[system.kernels[-1]] * len(strides))[: len(strides)]
     grid = grid_for(height, width, shuffle * math.prod(strides))
 

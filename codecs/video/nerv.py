@@ -33,7 +33,8 @@ class System:
     condition: "" for none, "norm" (normalise, then scale and shift by time, before a block), "temporal" (after it);
     activation: of blocks and of the time code; kernels: of the stages, the last one repeats; head: kernel of the head;
     growth: factor of the channels in the first stage, then they shrink by `decay` down to `floor`;
-    cells: positions of the stem's grid aimed at; code: channels of the time code at most.
+    cells: positions of the stem's grid aimed at; steep: all strides but the first are 2; code: channels of the time code
+    at most.
     """
 
     stem: str = "embedding"
@@ -47,6 +48,7 @@ class System:
     decay: float = 1.2
     floor: int = 12
     cells: int = 40
+    steep: bool = False
     code: int = 32
 
     @property

@@ -163,7 +163,7 @@ def _layout(shape: tuple[int, int, int], wish: Wish, values: int, scale: int, sh
         return layout_for(height, width, max(values, FEWEST), 0, shuffle, wish.system)
     for cells in (wish.system.cells, *COARSER):
         system = replace(wish.system, cells=cells)
-        grid = grid_for(height, width, shuffle * math.prod(strides_for(height, width, shuffle, cells)))
+        grid = grid_for(height, width, shuffle * math.prod(strides_for(height, width, shuffle, cells, system.steep)))
         if wish.channels * shape[0] * grid[0] * grid[1] <= MOST_EMBEDDED * values:
             break
     most = max(2, values // (2 * shape[0] * grid[0] * grid[1]))

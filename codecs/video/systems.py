@@ -7,7 +7,7 @@ from .codec import NervCodec, NervConfig
 from .nerv import System
 
 INDEX = System("index", kernels=(3,), growth=0.5, decay=2.0, cells=8)
-GRID = System("grid", block="factorised", condition="norm", kernels=(3,), growth=3.0, decay=2.0, cells=40)
+GRID = System("grid", block="factorised", condition="norm", kernels=(3,), growth=3.0, decay=2.0, cells=40, steep=True)
 
 
 def boosted(system: System) -> System:
