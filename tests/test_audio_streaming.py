@@ -107,9 +107,9 @@ def test_a_lost_packet_costs_its_time_and_fades():
     assert np.abs(a - b)[:, 15 * HOP : 18 * HOP].max() > 0
     tail = np.abs(a - b)[:, -20 * HOP :].max()
     assert tail < 0.05 * np.abs(a).max()
-    assert torch.linalg.vector_norm(broken.last) > 0
+    assert torch.linalg.vector_norm(broken.memory["last"]) > 0
     broken.lose(40)
-    assert float(broken.last.abs().max()) < 1e-4
+    assert float(broken.memory["last"].abs().max()) < 1e-4
 
 
 def test_what_cannot_stream_says_so():

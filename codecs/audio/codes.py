@@ -22,12 +22,18 @@ def traverse(
     tables: one row for each of the `most` codebooks; shape: channels and frames; context: gives the probabilities of the
     codes, in place of tables. Raises Malformed when a decoder meets more codebooks than there are.
     """
-    count = np.array([0 if codes is None else len(codes) - 1], dtype=np.int32)
-    books = int(coder.code(count, uniform(max(2, most)).at(np.zeros(1, dtype=np.int32)))[0]) + 1
-    if books > most:
-        raise Malformed(f"a unit has {books} codebooks, more than the {most} there are")
+    books = counted(coder, most, None if codes is None else len(codes))
     if context is not None:
         found = context.code(coder, np.full(shape, books, dtype=np.int32), np.zeros((0, *shape), dtype=np.int64), codes)
         return found.reshape(books, *shape)
     rows = np.broadcast_to(np.arange(books, dtype=np.int32)[:, None, None], (books, *shape))
     return coder.code(codes, tables.at(rows))
+
+
+def counted(coder: Coder, most: int, books: int | None = None) -> int:
+    """Code a number of codebooks, 1 to `most`; raises Malformed when a decoder meets more."""
+    count = np.array([0 if books is None else books - 1], dtype=np.int32)
+    found = int(coder.code(count, uniform(max(2, most)).at(np.zeros(1, dtype=np.int32)))[0]) + 1
+    if found > most:
+        raise Malformed(f"a unit has {found} codebooks, more than the {most} there are")
+    return found

@@ -22,6 +22,7 @@ from ..signals import Sound
 from .allocate import allocate
 from .context import context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
+from .live import MdctLive
 from .mdct_rvq_bands import BandedNet
 from .mdct_rvq_net import MdctRvqConfig, MdctRvqNet
 from .stereo import alike, crossing, uncrossing
@@ -30,6 +31,7 @@ from .symbols import CodeTables, FrameContext, Symbols, traverse
 
 PER_UNIT = 500  # blocks a unit, 7 to 10 s
 WIDEST = 6  # effort at which the beam of the code search stops growing: 64 candidates
+LIVE = "live"  # name of the variant that streams
 RATES = (16000, 24000, 48000)  # Hz, of the variants that ship
 PARAMETERS = struct.Struct("<BBH")  # codebooks, modes, blocks a unit
 SPARING, CROSSED, CONTEXT = 1, 2, 4  # modes: numbers of codebooks vary; two channels are sum and difference; contexts
@@ -45,7 +47,7 @@ class Plan:
     beam: int
 
 
-class MdctRvqCodec(Codec):
+class MdctRvqCodec(MdctLive, Codec):
     """The codec of the module; every channel is coded on its own, two perhaps as sum and difference.
 
     It codes once `tables` are there: see `freeze`.
@@ -62,7 +64,7 @@ class MdctRvqCodec(Codec):
         self.net = (BandedNet if self.config.bands else MdctRvqNet)(self.config)
         self.tables: CodeTables | None = None
         self.context: FrameContext | None = None
-        self.variant = named(self.config.rate)
+        self.variant = LIVE if self.config.causal else named(self.config.rate)
         self.rows: dict[str, int] = {}  # matrices that are stored as int8
 
     # Samples to symbols and back
@@ -75,12 +77,15 @@ class MdctRvqCodec(Codec):
         levels, cosine, sine = net.spectrum(net.mdct.some_frames(samples, before, after))
         latents = net.latents(levels, cosine, sine)[:, first - before : end - before]
         levels = levels[:, first - before : end - before]
-        used, books = self._used(latents, levels, plan.books)
+        return self.quantise(latents, levels, *self._used(latents, levels, plan.books), plan.beam)
+
+    def quantise(self, latents: Tensor, levels: Tensor, used: Tensor, books: int, beam: int) -> Symbols:
+        """Symbols of latents float [channel, frame, dim]; levels and used are int64 [channel, frame], used up to `books`."""
         codes = torch.zeros(books, *levels.shape, dtype=torch.long, device=levels.device)
         for number in used.unique().tolist():
             frames = used == number
             if number:
-                codes[:number, frames] = net.quantiser.encode(latents[frames], number, plan.beam)
+                codes[:number, frames] = self.net.quantiser.encode(latents[frames], number, beam)
         return Symbols(*(part.numpy(force=True).astype(np.int32) for part in (levels, used, codes)))
 
     def _used(self, latents: Tensor, levels: Tensor, mean: float) -> tuple[Tensor, int]:
@@ -102,9 +107,7 @@ class MdctRvqCodec(Codec):
         start: number of the first frame of `symbols` in the sound.
         """
         net, device = self.net, self.net.weight.device
-        levels, used, codes = (
-            torch.from_numpy(part).to(device).long() for part in (symbols.levels, symbols.used, symbols.codes)
-        )
+        levels, used, codes = (torch.from_numpy(part).to(device).long() for part in symbols.parts)
         latents = net.quantiser.decode(codes.flatten(1), used.flatten()).unflatten(0, levels.shape)
         return net.mdct.synthesise(net.coefficients(latents, levels, used, start)[:, first - start : end + 1 - start])
 

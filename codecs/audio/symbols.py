@@ -26,6 +26,11 @@ class Symbols:
     used: np.ndarray
     codes: np.ndarray
 
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Levels, used, codes."""
+        return self.levels, self.used, self.codes
+
     def frames(self, first: int, end: int | None) -> "Symbols":
         """Some of the frames."""
         return Symbols(self.levels[:, first:end], self.used[:, first:end], self.codes[:, :, first:end])

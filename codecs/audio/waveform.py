@@ -24,6 +24,7 @@ from ..signals import Sound
 from .codes import Codes, traverse
 from .context import CodeContext, context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
+from .live import WaveformLive
 from .resample import cleaned, resample
 from .streaming import StreamDecoder, StreamEncoder
 
@@ -111,7 +112,7 @@ def heard(x: Tensor, frames: int) -> Tensor:
     return x.unflatten(1, (frames, -1)).square().mean(2).sqrt() > SILENT
 
 
-class WaveformCodec(Codec):
+class WaveformCodec(WaveformLive, Codec):
     """A codec of one model rate; every channel is coded on its own."""
 
     kind: ClassVar[str] = "audio"

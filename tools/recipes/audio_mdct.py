@@ -82,6 +82,32 @@ def wide() -> Recipe:
     )
 
 
+def speech() -> Recipe:
+    """Speech at 16 kHz, up to 12 kbit/s."""
+    sizes = {"dim": 144, "books": 24, "size": 1024, "encoder_width": 192, "encoder_blocks": 3, "decoder_width": 256}
+    sizes |= {"decoder_blocks": 4, "classes": 1, "contexts": 1, "bands": 20, "envelope": 1.5}
+    config = MdctRvqConfig(rate=16000, hop=320, **sizes)
+    return replace(
+        default(),
+        name="audio_mdct.speech",
+        make=lambda: MdctRvqCodec(config),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=400, rounds=5, music=0.1),
+        steps=5000,
+    )
+
+
+def live() -> Recipe:
+    """Speech at 16 kHz that streams with a latency of 40 ms, up to 8 kbit/s."""
+    config = MdctRvqConfig(rate=16000, hop=320, **BANDED | {"dim": 132, "bands": 20, "envelope": 1.5}, causal=True)
+    return replace(
+        default(),
+        name="audio_mdct.live",
+        make=lambda: MdctRvqCodec(config),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.1),
+        steps=3000,
+    )
+
+
 def smoke() -> Recipe:
     """A tiny model for tests: seconds, not quality."""
     config = MdctRvqConfig(
