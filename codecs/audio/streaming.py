@@ -14,6 +14,8 @@ from ..base import verify
 from .layers import Memory
 from .resample import clean
 
+WORD = 4  # bytes, of which coded streams are made
+
 Symbols = Any  # the integers of some frames, as the codec has them
 
 
@@ -56,7 +58,7 @@ class Packet:
     """A stretch of a stream.
 
     Attributes:
-        data: the coded stream of its codes.
+        data: the coded stream of its codes, without the zero bytes at its end: in a small packet they would weigh.
         frames: how many there are in it, for each channel.
         check: CRC-32 of its symbols.
     """
@@ -104,7 +106,7 @@ class StreamEncoder:
         """A packet of integers."""
         coder = Encoder()
         frames = self.codec.write(coder, symbols)
-        return Packet(coder.finish(), frames, coder.check)
+        return Packet(coder.finish().rstrip(b"\0"), frames, coder.check)
 
     def blocks(self, samples: Tensor) -> Iterator[Symbols]:
         """The integers of the packets that float [channels, n] complete."""
@@ -142,7 +144,7 @@ class StreamDecoder:
         """
         if packet.frames < 1:
             raise Malformed("a packet has at least one frame")
-        coder = Decoder(packet.data)
+        coder = Decoder(packet.data + bytes(-len(packet.data) % WORD))
         symbols = self.codec.read(coder, self.channels, packet.frames)
         verify(packet.check, coder.check)
         coder.finish()
