@@ -33,13 +33,20 @@ def data(speech: str, music: str, mix: str) -> str:
     return f"{speech} of speech and {music} of music, {mix}, coded once with Opus.\nSpeech: {SPEECH}\nMusic: {MUSIC}"
 
 
+SPEAKING = {"dim": 144, "books": 24, "size": 1024, "encoder_width": 192, "encoder_blocks": 3, "decoder_width": 256}
+SPEAKING |= {"decoder_blocks": 4, "classes": 1, "contexts": 1, "bands": 20, "envelope": 1.5}
+BANDED = {"dim": 160, "books": 20, "size": 256, "encoder_width": 128, "encoder_blocks": 2, "decoder_width": 192}
+BANDED |= {"decoder_blocks": 3, "classes": 32, "contexts": 4, "bands": 32}
+
+
 def default() -> Recipe:
-    """The model that ships, sized for an hour on one CPU thread."""
+    """Speech at 16 kHz, up to 12 kbit/s, sized for an hour on one CPU thread."""
+    config = MdctRvqConfig(rate=16000, hop=320, **SPEAKING)
     return Recipe(
         name="audio_mdct.default",
-        make=lambda: MdctRvqCodec(MdctRvqConfig()),
-        task=lambda: MdctRvqTask(MdctRvqConfig(), frames=64, start_crops=500, rounds=5),
-        steps=5300,
+        make=lambda: MdctRvqCodec(config),
+        task=lambda: MdctRvqTask(config, frames=64, start_crops=400, rounds=5),
+        steps=5000,
         batch=16,
         lr=1.5e-3,
         warmup=100,
@@ -49,10 +56,6 @@ def default() -> Recipe:
         seed=1,
         data=data("2.9 hours", "34 minutes", "mixed 9 to 1, 12 speech clips kept for validation"),
     )
-
-
-BANDED = {"dim": 160, "books": 20, "size": 256, "encoder_width": 128, "encoder_blocks": 2, "decoder_width": 192}
-BANDED |= {"decoder_blocks": 3, "classes": 32, "contexts": 4, "bands": 32}
 
 
 def music() -> Recipe:
@@ -79,20 +82,6 @@ def wide() -> Recipe:
         make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.3),
         data=data("1.4 hours (the first shard)", "34 minutes", "mixed 7 to 3, 12 speech clips kept for validation"),
-    )
-
-
-def speech() -> Recipe:
-    """Speech at 16 kHz, up to 12 kbit/s."""
-    sizes = {"dim": 144, "books": 24, "size": 1024, "encoder_width": 192, "encoder_blocks": 3, "decoder_width": 256}
-    sizes |= {"decoder_blocks": 4, "classes": 1, "contexts": 1, "bands": 20, "envelope": 1.5}
-    config = MdctRvqConfig(rate=16000, hop=320, **sizes)
-    return replace(
-        default(),
-        name="audio_mdct.speech",
-        make=lambda: MdctRvqCodec(config),
-        task=lambda: MdctRvqTask(config, frames=64, start_crops=400, rounds=5, music=0.1),
-        steps=5000,
     )
 
 
