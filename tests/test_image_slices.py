@@ -15,7 +15,7 @@ from triptych.codecs.image.context import CONTEXTS, MODULES, References
 from triptych.codecs.image.patch import SKIP, STEPS
 from triptych.codecs.image.patch_net import weight_of
 from triptych.codecs.image.slices import SlicesCodec
-from triptych.codecs.image.slices_net import FINE, RowInputs, score_table
+from triptych.codecs.image.slices_net import FINE, RowInputs, score_table, scores
 from triptych.codecs.signals import Crop, Picture
 from triptych.entropy import Decoder, Encoder, RateCounter
 
@@ -153,6 +153,12 @@ def test_float_twins_and_integer_networks_agree(codec):
         twin = codec.net.trained_rows(place, state.base[:, step.channels] / FINE, inputs)[0].numpy()
         assert np.abs(twin - rows).max() < 1.5 and np.mean(np.rint(twin) == rows) > 0.75
         state.take(step, torch.from_numpy(rows)[None], torch.from_numpy(symbols.residual[step.channels].copy())[None])
+
+
+def test_every_residual_has_a_score():
+    table, extremes = score_table(), torch.tensor([-(2**31), 2**31 - 1], dtype=torch.int32)
+    found = scores(table, torch.zeros(2, dtype=torch.uint8), extremes)
+    assert found[0] == found[1] == table[0, -1]
 
 
 def test_scores_say_which_way_a_row_was_wrong():

@@ -83,7 +83,7 @@ def score_table() -> Tensor:
 
 def scores(table: Tensor, rows: Tensor, residual: Tensor) -> Tensor:
     """Scores of residuals coded with table rows, integers of any type and one shape."""
-    return table[rows.long(), residual.abs().long().clamp(max=MAGNITUDES - 1)]
+    return table[rows.long(), residual.long().abs().clamp(max=MAGNITUDES - 1)]
 
 
 class SliceMeans(nn.Module):
