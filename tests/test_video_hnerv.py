@@ -129,7 +129,7 @@ def test_a_time_budget_is_kept_and_progress_is_told(monkeypatch: pytest.MonkeyPa
     assert told[-1][0] == 1 and all(0 < done <= 1 and "dB" in text and "kB" in text for done, text in told)
     began = time.monotonic()
     assert decoded(encoded(clip, Options(seconds=0.001))).shape == clip.frames.shape
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1.2
 
 
 def test_quality_sets_the_size() -> None:
