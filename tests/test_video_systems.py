@@ -1,6 +1,7 @@
 """The NeRV family: every system through bytes and back, its parts, groups of frames, fits that are resumed."""
 
 import io
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -19,7 +20,7 @@ from triptych.codecs.signals import Clip
 from triptych.codecs.video import film, losses, resume, start
 from triptych.codecs.video.codec import NervCodec
 from triptych.codecs.video.fit import Fit, Recipe
-from triptych.codecs.video.layout import parse
+from triptych.codecs.video.layout import grid_for, parse, strides_for
 from triptych.codecs.video.nerv import Decoder, Layout, decoder, initial
 from triptych.codecs.video.parts import Affine, EmbeddingStem, IndexStem
 from triptych.codecs.video.plan import Wish, plan_for, values_for
@@ -69,6 +70,15 @@ def test_sizes_are_hit(name: str) -> None:
     made = network(codec_class(name))
     assert made.layout.size() == sum(parameter.numel() for parameter in made.parameters())
     assert [tuple(p.shape) for p in made.parameters()] == made.layout.shapes()
+
+
+@pytest.mark.parametrize("height, width", [(16, 16), (144, 176), (160, 320), (287, 353), (720, 1280), (1080, 1920)])
+def test_steep_strides_are_of_two_after_the_first(height: int, width: int) -> None:
+    even, steep = (strides_for(height, width, 1, 40, wish) for wish in (False, True))
+    assert set(steep[1:]) <= {2} and len(steep) >= len(even) and steep[:1] >= steep[1:2]
+    rows, columns = grid_for(height, width, math.prod(steep))
+    assert rows * columns < 40 * 5
+    assert ENervCodec.system.steep and not HnervCodec.system.steep
 
 
 def test_work_is_counted_as_the_layers_compute() -> None:

@@ -82,11 +82,11 @@ def grid_for(height: int, width: int, product: int) -> tuple[int, int]:
 def strides_for(height: int, width: int, shuffle: int, wanted: int, steep: bool = False) -> tuple[int, ...]:
     """Strides, largest first, whose product times `shuffle` gives a grid of about `wanted` cells, few pixels outside the frame.
 
-    Up to four strides of 2 to 5; `steep`: up to five, all of 2 but the first. Frames of fewer than 16 rows or columns get
+    Up to four strides of 2 to 5; `steep`: up to six, all of 2 but the first. Frames of fewer than 16 rows or columns get
     as few as none.
     """
     best: tuple[float, tuple[int, ...]] = (math.inf, ())
-    for count in range(5 + steep):
+    for count in range(5 + 2 * steep):
         for strides in combinations_with_replacement((5, 4, 3, 2), count):
             if steep and any(stride > 2 for stride in strides[1:]):
                 continue
