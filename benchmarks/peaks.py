@@ -62,11 +62,11 @@ def film(path: Path, minutes: int, width: int = 256, height: int = 144) -> None:
 
 def promised(command: str, path: Path) -> int:
     """Bytes that the header says a command needs."""
-    data = path.read_bytes()
-    if command == "encode":
-        return sizes.need(data, media.recognise(data, path.name))
-    tracks = Reader(data).tracks
-    return sum(models.load_for(track).memory(track) for track in tracks) + sizes.written(tracks[0].media)
+    with path.open("rb") as stream:
+        if command == "encode":
+            return sizes.need(path, media.recognise(stream.read(media.HEAD), path.name))
+        tracks = Reader(stream).tracks
+    return max(models.load_for(track).memory(track) for track in tracks) + sum(sizes.written(t.media) for t in tracks)
 
 
 def refused(command: str, source: Path, target: Path, need: int) -> float:

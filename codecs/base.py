@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..bitstream import Track, Unit, Weights
 from ..bitstream.errors import SymbolMismatch
-from .signals import Crop, Signal
+from .signals import Crop, Signal, Sound
 
 
 def silent(fraction: float, text: str) -> None:
@@ -136,6 +137,11 @@ class Codec(torch.nn.Module):
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Signal:
         """The signal from the items of one track; raises a TripError when they are not what the encoder wrote."""
 
+    def pieces(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """What `decode` gives of a sound or a film, piece by piece: float32 [channels, n] or uint8 [n, H, W, 3]."""
+        signal = self.decode(track, items)
+        yield signal.samples if isinstance(signal, Sound) else signal.frames
+
     def region(self, track: Track, crop: Crop) -> tuple[list[int], int] | None:
         """Numbers of the units that a part of a picture needs, and bytes that decoding them takes.
 
@@ -145,7 +151,10 @@ class Codec(torch.nn.Module):
 
     @abstractmethod
     def memory(self, track: Track) -> int:
-        """Bytes that decoding takes at most, from the header alone."""
+        """Bytes that decoding takes at most, from the header alone.
+
+        What is kept of a sound or a film comes on top: its pieces may be written as they come.
+        """
 
     def export_state(self) -> dict[str, Tensor]:
         """All tensors as a weights file stores them; `import_state` takes them back."""

@@ -1,10 +1,12 @@
 """Signals as codecs see them: a picture, a sound, a clip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+
+from .tape import Tape
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Sound:
     """A sound.
 
     Attributes:
-        samples: float32 [channels, n], full scale -1 to 1.
+        samples: float32 [channels, n], full scale -1 to 1; a Tape of a sound that is read or decoded bit by bit.
         rate: samples per second.
     """
 
-    samples: np.ndarray
+    samples: np.ndarray | Tape
     rate: int
 
     def __post_init__(self) -> None:
@@ -57,12 +59,12 @@ class Clip:
     """A film clip.
 
     Attributes:
-        frames: uint8 [time, height, width, 3], RGB.
+        frames: uint8 [time, height, width, 3], RGB; a Tape of a film that is read or decoded bit by bit.
         rate: frames per second.
         sound: the sound that goes with it, or None.
     """
 
-    frames: np.ndarray
+    frames: np.ndarray | Tape
     rate: Fraction
     sound: Sound | None = None
 
@@ -74,3 +76,12 @@ class Clip:
 
 
 Signal = Picture | Sound | Clip
+
+
+def whole(signal: Signal) -> Signal:
+    """The signal with all of its samples or frames in memory."""
+    if isinstance(signal, Sound):
+        return replace(signal, samples=np.asarray(signal.samples))
+    if isinstance(signal, Clip):
+        return replace(signal, frames=np.asarray(signal.frames), sound=signal.sound and whole(signal.sound))
+    return signal

@@ -59,10 +59,11 @@ def test_a_picture_has_no_frames():
 
 def test_a_part_takes_less_memory_than_the_whole(film):
     silent = triptych.encode(triptych.decode(film).frames, quality=10, fps=20, effort=0)
-    less = triptych.load("video/hnerv").memory(triptych.open(silent).tracks[0]) - 1
+    less = triptych.load("video/hnerv").memory(triptych.open(silent).tracks[0]) + 40 * 24 * 16 * 3 - 1
     with pytest.raises(OverLimit):
         pipeline.decode(silent, memory=less)
     assert len(pipeline.decode(silent, memory=less, frames=(0, 2)).frames) == 2
+    assert len(pipeline.decode(silent, memory=less, taped=True).frames) == 40
 
 
 def test_command_line(film, tmp_path, capsys):

@@ -10,7 +10,6 @@ import toys
 from PIL import Image
 
 from triptych.tools import cli, media, media_image, media_sound, media_video, pipeline, sizes
-from triptych.tools.errors import MediaError
 
 
 @pytest.fixture(autouse=True)
@@ -34,22 +33,21 @@ def test_pictures_sounds_and_films(capsys):
     Image.new("L", (16384, 16384)).save("b.png")  # more pixels than Pillow reads by itself
     assert "0.5 GiB" in refused(capsys, "b.png", 0.4)
     soundfile.write("a.flac", np.zeros((3_000_000, 2)), 48000)
-    assert "0.0671 GiB" in refused(capsys, "a.flac", 0.04)
+    assert "0.0166 GiB" in refused(capsys, "a.flac", 0.016)  # ten seconds and a stretch of it
     media.write("a.mp4", toys.clip(30, 480, 640, with_sound=True))
     refused(capsys, "a.mp4", 0.05)
 
 
 @pytest.mark.parametrize("kind, data", [("image", b"\x89PNG"), ("audio", b"fLaC"), ("video", b"\0" * 9), (None, b"?")])
-def test_headers_that_cannot_be_read_are_left_to_the_reader(kind, data):
-    sizes.check(data, kind, "a", 1000)
-    with pytest.raises(MediaError, match="at least"):
-        sizes.check(data * 1001, kind, "a", 1000)
+def test_headers_that_cannot_be_read_are_left_to_the_reader(tmp_path, kind, data):
+    (tmp_path / "a").write_bytes(data)
+    sizes.check(tmp_path / "a", kind, "a", 1000)
 
 
 @pytest.mark.parametrize("name, expected", [("a.mp4", 12), ("a.mkv", 12), ("a.y4m", 12)])
 def test_lengths_of_films(name, expected):
     media.write(name, toys.clip(expected, 32, 48))
-    found = sizes._film(Path(name).read_bytes())
+    found = sizes._film(Path(name))
     assert found in (0, 2 * expected * 32 * 48 * 3)  # a plain stream does not state its length
     assert found or name == "a.y4m"
 

@@ -11,7 +11,7 @@ from toys import clip, picture, sound
 
 from triptych.bitstream import Limits
 from triptych.codecs.signals import Clip, Picture, Sound
-from triptych.tools import media, media_image, media_video
+from triptych.tools import media, media_image
 from triptych.tools.errors import MediaError, UsageError
 
 
@@ -237,15 +237,6 @@ def test_names_that_do_not_fit(tmp_path, name, signal, cause):
     with pytest.raises(MediaError, match=cause):
         media.write(tmp_path / name, signal)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("expected", [0, 16, 17, 40, 100])
-def test_frames_are_collected_whatever_the_header_says(expected):
-    frames = [np.full((3, 5, 3), number, np.uint8) for number in range(40)]
-    collected = media_video.Growing((3, 5, 3), expected)
-    for frame in frames:
-        collected.append(frame)
-    assert collected.nbytes == 40 * 45 and np.array_equal(collected.array(), np.stack(frames))
 
 
 def test_a_film_that_states_no_length(tmp_path):

@@ -66,7 +66,7 @@ class ToySound(Toy):
         return self.plan(AudioMedia(signal.rate, channels, total, 0, 0, total), options)
 
     def encode_units(self, signal, track, plan, number, options):
-        yield from self.unit(signal.samples.tobytes(), number, signal.samples.shape[1], options)
+        yield from self.unit(np.asarray(signal.samples).tobytes(), number, signal.samples.shape[1], options)
 
     def decode(self, track, items):
         samples = np.frombuffer(self.data(items), np.float32).reshape(track.media.channels, -1)
@@ -83,7 +83,7 @@ class ToyFilm(Toy):
 
     def encode_units(self, signal, track, plan, number, options):
         assert signal.sound is None
-        yield from self.unit(signal.frames.tobytes(), number, len(signal.frames), options)
+        yield from self.unit(np.asarray(signal.frames).tobytes(), number, len(signal.frames), options)
 
     def decode(self, track, items):
         media = track.media

@@ -1,5 +1,7 @@
 """Arrays and paths as signals, for the Python interface."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike, fspath
 
@@ -12,10 +14,17 @@ from . import media
 FINEST = 100_000  # largest denominator of a frame rate: keeps 30000/1001 and takes 29.97 as it is
 
 
-def as_signal(source: str | PathLike[str] | Signal | ArrayLike, rate: int | None, fps: float | None) -> Signal:
+@contextmanager
+def opened(source: str | PathLike[str] | Signal | ArrayLike, rate: int | None, fps: float | None) -> Iterator[Signal]:
     """A signal from a path, a signal or an array; see triptych.encode. Raises ValueError or UsageError."""
     if isinstance(source, str | PathLike):
-        return media.read(fspath(source))
+        with media.opened(fspath(source)) as signal:
+            yield signal
+    else:
+        yield _as_signal(source, rate, fps)
+
+
+def _as_signal(source: Signal | ArrayLike, rate: int | None, fps: float | None) -> Signal:
     if isinstance(source, Signal):
         return source
     array = np.asarray(source)

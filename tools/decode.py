@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from ..bitstream.errors import TripError
 from . import batch_arguments, console
 from .errors import UsageError
-from .files import STANDARD, check_output, read_bytes
+from .files import STANDARD, check_output, stored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,18 +70,19 @@ def run(arguments: argparse.Namespace) -> None:
     batch_arguments.refuse(arguments)
     source = arguments.input
     name = console.shown(source)
-    data = read_bytes(source)
-    try:
-        _decode(arguments, data, name)
-    except TripError as error:
-        raise UsageError(f"{name}: {console.sentence(error)}") from error
+    with stored(source) as path, path.open("rb") as stream:
+        try:
+            _decode(arguments, stream, name)
+        except TripError as error:
+            raise UsageError(f"{name}: {console.sentence(error)}") from error
 
 
-def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
+def _decode(arguments: argparse.Namespace, stream: BinaryIO, name: str) -> None:
     """Check the output against the headers, decode, write."""
     from ..bitstream import AudioMedia, Reader, VideoMedia
 
-    tracks = Reader(data).tracks
+    tracks = Reader(stream).tracks
+    stream.seek(0)
     kinds = {type(track.media) for track in tracks}
     from ..codecs.precision import full_precision
     from ..codecs.signals import Clip, Crop, Picture, Sound
@@ -99,18 +101,19 @@ def _decode(arguments: argparse.Namespace, data: bytes, name: str) -> None:
         crop = None if arguments.crop is None else Crop(*arguments.crop)
         salvage = console.note if arguments.salvage else None
         signal = pipeline.decode(
-            data,
+            stream,
             memory=memory,
             progress=progress,
             weights=arguments.weights,
             crop=crop,
             salvage=salvage,
             frames=arguments.frames,
-            besides=sizes.written(tracks[0].media, crop),
+            besides=sum(sizes.written(track.media, crop) for track in tracks),
+            taped=True,
         )
-    if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
-        console.note(f"{target}: this format has no sound, the sound track is left out")
-    media.write(target, signal, arguments.force)
+        if isinstance(signal, Clip) and signal.sound is not None and Path(target).suffix.lower() == ".y4m":
+            console.note(f"{target}: this format has no sound, the sound track is left out")
+        media.write(target, signal, arguments.force)
 
 
 def _default(source: str, suffix: str) -> str:

@@ -81,7 +81,12 @@ def run(arguments: argparse.Namespace) -> None:
     from . import media
 
     memory = round(arguments.memory * 2**30)
-    signal = media.read(source, console.note, memory)
+    with media.opened(source, console.note, memory) as signal:
+        _encode(arguments, signal, target, memory)
+
+
+def _encode(arguments: argparse.Namespace, signal: "Signal", target: str, memory: int) -> None:
+    """Encode what was opened."""
     from . import pipeline, targets
 
     workers = _workers(arguments, pipeline.choose(signal, arguments.codec))

@@ -1,4 +1,4 @@
-"""Output files that exist whole or not at all."""
+"""Output files that exist whole or not at all; input files that can be read at any place and more than once."""
 
 import os
 import shutil
@@ -6,14 +6,15 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from . import scratch
 from .errors import UsageError
 
 STANDARD = "-"
+Found = TypeVar("Found")
 
 
 def reason(error: OSError) -> str:
@@ -80,16 +81,24 @@ def whole(path: str | Path, force: bool = False, folder: bool = False) -> Iterat
             raise UsageError(f"{path}: cannot be written ({reason(error)})") from error
 
 
-class Sink:
-    """A file to write to that remembers the first error of the system.
+class Handle:
+    """A file for libraries, which remembers the first error of the system.
 
     Libraries that call from C lose such an error, and those that find a descriptor write to it by themselves and
-    overlook a full disk: this has none.
+    overlook a full disk: this has none. Nor has it a name, by which they would guess what it holds.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._error: OSError | None = None
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does, or come to an end, once that has failed."""
+        return self._try(lambda: self._stream.read(size), b"")
 
     def write(self, data: bytes) -> int:
         """Write as the file does, or pretend to, once that has failed."""
@@ -112,7 +121,7 @@ class Sink:
         if self._error is not None:
             raise self._error
 
-    def _try(self, call: Callable[[], int], otherwise: int) -> int:
+    def _try(self, call: Callable[[], Found], otherwise: Found) -> Found:
         if self._error is None:
             try:
                 return call()
@@ -122,22 +131,46 @@ class Sink:
 
 
 @contextmanager
-def sink(path: Path) -> Iterator[Sink]:
-    """Open a file to write to as a Sink; its error, if any, is raised at the end in place of what came of it."""
-    with path.open("wb") as stream:
-        found = Sink(stream)
+def handle(path: Path, mode: str = "rb") -> Iterator[Handle]:
+    """Open a file as a Handle; its error, if any, is raised at the end in place of what came of it."""
+    with path.open(mode) as stream:
+        found = Handle(stream)
         try:
             yield found
         finally:
             found.check()
 
 
+@contextmanager
+def stored(path: str | Path) -> Iterator[Path]:
+    """An ordinary file with the content of `path`: itself, or a temporary copy of standard input, a pipe or a device.
+
+    Raises UsageError with the cause where it cannot be read.
+    """
+    if str(path) != STANDARD and not special(Path(path)):
+        with _reading(path):
+            pass
+        yield Path(path)
+        return
+    with tempfile.NamedTemporaryFile(prefix="triptych-") as copy:
+        with _reading(path) as stream:
+            shutil.copyfileobj(stream, copy)
+            copy.flush()
+        yield Path(copy.name)
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Read a whole file, or standard input for `-`; raises UsageError with the cause."""
-    if str(path) == STANDARD:
-        return sys.stdin.buffer.read()
+    with _reading(path) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[BinaryIO]:
+    """A file, or standard input for `-`, while it is read; raises UsageError with the cause."""
     try:
-        return Path(path).read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(path) == STANDARD else Path(path).open("rb") as stream:
+            yield stream
     except IsADirectoryError as error:
         raise UsageError(f"{path}: is a folder, not a file") from error
     except FileNotFoundError as error:

@@ -1,13 +1,15 @@
 """Media files in and out: pictures, sounds and films, recognised by their content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..bitstream.header import MAGIC
+from ..codecs import signals
 from ..codecs.signals import Clip, Picture, Sound
 from . import media_image, media_sound, media_video, sizes
 from .errors import MediaError
-from .files import STANDARD, read_bytes, whole
+from .files import STANDARD, handle, stored, whole
 
 Signal = Picture | Sound | Clip
 
@@ -24,34 +26,59 @@ SOUND_MAGIC = (b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3", b"RF64", b"\
 PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"mif1")
 
 
-def read(path: str | Path, note: Callable[[str], None] = lambda text: None, memory: int | None = None) -> Signal:
-    """Read a media file, or standard input for `-`.
+HEAD = 4096  # bytes that tell what a file is
+HELD = 6 << 30  # bytes of the frames of a film that are held in memory
+
+
+def silent(text: str) -> None:
+    """What is said to those who do not want to know."""
+
+
+def read(path: str | Path, note: Callable[[str], None] = silent) -> Signal:
+    """Read all of a media file, or of standard input for `-`; see `opened`. Raises MediaError."""
+    with opened(path, note) as signal:
+        if isinstance(signal, Clip) and signal.frames.nbytes > HELD:
+            raise MediaError(f"{path}: is too long to be held in memory ({HELD >> 30} GiB of frames); cut it first")
+        return signals.whole(signal)
+
+
+@contextmanager
+def opened(path: str | Path, note: Callable[[str], None] = silent, memory: int | None = None) -> Iterator[Signal]:
+    """A media file, or standard input for `-`, whose samples and frames are Tapes that can be read within the block.
 
     What the file is follows from its content, not from its name. `note` is called with one sentence for everything
-    that was changed on the way (16-bit samples reduced to 8, a varying frame rate made even). With `memory` a file whose
-    samples take more than so many bytes is refused by its header. Raises MediaError.
+    that is changed on the way (16-bit samples reduced to 8, a varying frame rate made even). With `memory` a file that
+    takes more than so many bytes to be encoded is refused by its header. Raises MediaError.
     """
     name = "standard input" if str(path) == STANDARD else str(path)
-    data = read_bytes(path)
-    kind = recognise(data, name)
-    if memory is not None:
-        sizes.check(data, kind, name, memory)
-    if kind == "image":
-        return media_image.read(data, name, note)
-    if kind == "audio":
-        return media_sound.read(data, name, note)
-    if kind == "video":
-        return media_video.read(data, name, note)
-    for reader in (media_image.read, media_sound.read, media_video.read):
+    with stored(path) as place:
+        with handle(place) as stream:
+            kind = recognise(stream.read(HEAD), name)
+        if memory is not None:
+            sizes.check(place, kind, name, memory)
+        yield _signal(place, kind, name, note)
+
+
+def _signal(path: Path, kind: str | None, name: str, note: Callable[[str], None]) -> Signal:
+    """What an ordinary file of a kind holds; None for one that is tried as each of them."""
+    readers = {"image": _picture, "audio": media_sound.read, "video": media_video.read}
+    if kind is not None:
+        return readers[kind](path, name, note)
+    for reader in readers.values():
         try:
-            return reader(data, name, note)
+            return reader(path, name, note)
         except MediaError:
             continue
     raise MediaError(f"{name}: holds no picture, sound or film that can be read")
 
 
+def _picture(path: Path, name: str, note: Callable[[str], None]) -> Picture:
+    with path.open("rb") as stream:
+        return media_image.read(stream, name, note)
+
+
 def recognise(data: bytes, name: str) -> str | None:
-    """Tell the kind of media ("image", "audio", "video") by the first bytes, or None; raises MediaError for others."""
+    """Tell the kind of media ("image", "audio", "video") by the first 4096 bytes, or None; raises MediaError for others."""
     if not data:
         raise MediaError(f"{name}: is empty (zero bytes)")
     head = data[:16]

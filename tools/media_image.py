@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -31,12 +32,12 @@ STRIP = (
 )  # pixels that are converted at a time, so that a large picture stands in memory twice and not four times
 
 
-def read(data: bytes, name: str, note: Callable[[str], None]) -> Picture:
+def read(data: bytes | BinaryIO, name: str, note: Callable[[str], None]) -> Picture:
     """Decode a picture file; `name` stands in messages. Orientation is applied, other colour spaces become sRGB."""
     try:
         with warnings.catch_warnings(), large_pictures():
             warnings.simplefilter("ignore")
-            image = Image.open(BytesIO(data))
+            image = Image.open(BytesIO(data) if isinstance(data, bytes) else data)
             _refuse_frames(image, name)
             note_depth = _deep(image)
             image.load()
@@ -63,7 +64,7 @@ def write(path: Path, suffix: str, picture: Picture, name: str) -> None:
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
     kind, settings = SETTINGS[suffix]
     try:
-        with files.sink(path) as stream:
+        with files.handle(path, "wb") as stream:
             image.save(stream, kind, **settings)
     except (ValueError, OverflowError, Image.DecompressionBombError) as error:
         raise MediaError(f"{name}: a picture of {image.width} x {image.height} does not fit into {suffix}") from error

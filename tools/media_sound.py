@@ -1,17 +1,19 @@
-"""Sounds through soundfile: read as float samples by channel, and written by extension."""
+"""Sounds through soundfile: read as float samples by channel, and written by extension, block by block."""
 
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from ..codecs.signals import Sound
+from ..codecs.tape import Tape
 from . import files
 from .errors import MediaError
 
-BLOCK = 1 << 20  # samples that are converted at a time
+BLOCK = 1 << 16  # samples that are read, converted and written at a time
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 SETTINGS = {
     ".wav": ("WAV", "PCM_16"),
@@ -22,46 +24,94 @@ SETTINGS = {
 }
 
 
-def read(data: bytes, name: str, note: Callable[[str], None]) -> Sound:
-    """Decode a sound file to float32 samples [channels, n] in [-1, 1]; `name` stands in messages."""
+def read(path: Path, name: str, note: Callable[[str], None]) -> Sound:
+    """A sound file as float32 samples [channels, n] in [-1, 1], a Tape; `name` stands in messages.
+
+    All of it is read once, so that what is wrong is said here.
+    """
+    with _opened(path, name) as file:
+        rate = file.samplerate
+    channels, total = surveyed(_blocks(path, name), name, note)
+    if not total:
+        raise MediaError(f"{name}: holds no samples")
+    return taped(partial(_play, path.resolve(), name, total), channels, total, rate)
+
+
+def surveyed(parts: Iterable[np.ndarray], name: str, note: Callable[[str], None]) -> tuple[int, int]:
+    """Channels and length of floats [channels, n] in stretches: refuses what is not a number, notes what is out of range."""
+    channels, total, peak = 0, 0, 0.0
+    for part in parts:
+        channels, total = len(part), total + part.shape[1]
+        highest = max(float(part.max()), -float(part.min())) if part.size else 0.0
+        if not np.isfinite(highest):
+            raise MediaError(f"{name}: holds samples that are not finite numbers")
+        peak = max(peak, highest)
+    if peak > 1.0:
+        note(f"{name}: samples up to {peak:.2f} were clipped to the range -1 to 1")
+    return channels, total
+
+
+def taped(play: Callable[[int], tuple[int, Iterator[np.ndarray]]], channels: int, total: int, rate: int) -> Sound:
+    """The sound that `play` gives, see Tape."""
+    return Sound(Tape(play, (channels, total), np.float32, 1), rate)
+
+
+def in_range(parts: Iterable[np.ndarray], total: int, name: str) -> Iterator[np.ndarray]:
+    """The first `total` samples of floats [channels, n] in stretches, clipped; raises MediaError where they are fewer."""
+    for part in parts:
+        if part.shape[1] and total:
+            yield np.clip(part[:, :total], -1.0, 1.0)
+            total -= min(total, part.shape[1])
+    if total:
+        raise MediaError(f"{name}: was changed while it was read")
+
+
+def _play(path: Path, name: str, total: int, first: int) -> tuple[int, Iterator[np.ndarray]]:
+    return 0, in_range(_blocks(path, name), total, name)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[soundfile.SoundFile]:
+    """A file that soundfile reads; raises MediaError."""
     try:
-        samples, rate = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
+        with files.handle(path) as stream, soundfile.SoundFile(stream) as file:
+            yield file
     except soundfile.LibsndfileError as error:
         raise MediaError(
             f"{name}: is not a sound that can be read ({error.error_string.strip().rstrip('.')})"
         ) from error
-    if not len(samples):
-        raise MediaError(f"{name}: holds no samples")
-    return checked(samples.T, rate, name, note)
 
 
-def checked(samples: np.ndarray, rate: int, name: str, note: Callable[[str], None]) -> Sound:
-    """Make a Sound of [channels, n] floats: refuse what is not a number, clip what is out of range."""
-    peak = max(float(samples.max()), -float(samples.min()))  # without a copy: an hour of sound fills gigabytes
-    if not np.isfinite(peak):
-        raise MediaError(f"{name}: holds samples that are not finite numbers")
-    if peak > 1.0:
-        note(f"{name}: samples up to {peak:.2f} were clipped to the range -1 to 1")
-        samples = np.clip(samples, -1.0, 1.0)
-    return Sound(np.ascontiguousarray(samples, dtype=np.float32), int(rate))
+def _blocks(path: Path, name: str) -> Iterator[np.ndarray]:
+    """Samples float32 [channels, n] as they come."""
+    with _opened(path, name) as file:
+        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            yield block.T
 
 
 def whole_numbers(samples: np.ndarray) -> np.ndarray:
     """Floats [channels, n] as int16 [n, channels]."""
-    made = np.empty(samples.shape[::-1], np.int16)
-    for start in range(0, len(made), BLOCK):
-        block = np.clip(samples[:, start : start + BLOCK].T, -1.0, 1.0)
-        made[start : start + BLOCK] = np.clip(np.rint(block * 32768.0), -32768, 32767)
-    return made
+    scaled = np.clip(samples.T, -1.0, 1.0) * 32768.0
+    return np.clip(np.rint(scaled, out=scaled), -32768, 32767).astype(np.int16)
+
+
+def blocks(sound: Sound) -> Iterator[np.ndarray]:
+    """The samples of a sound, float32 [channels, n], so many at a time as are converted and written together."""
+    for first in range(0, sound.samples.shape[1], BLOCK):
+        yield np.asarray(sound.samples[:, first : first + BLOCK])
 
 
 def write(path: Path, suffix: str, sound: Sound, name: str) -> None:
     """Write a sound to `path` in the format of `suffix`; `name` stands in messages."""
     kind, subtype = SETTINGS[suffix]
-    samples = whole_numbers(sound.samples) if subtype == "PCM_16" else np.clip(sound.samples.T, -1.0, 1.0)
-    try:
-        with files.sink(path) as stream:
-            soundfile.write(stream, samples, sound.rate, format=kind, subtype=subtype)
-    except (soundfile.LibsndfileError, ValueError) as error:
-        channels = sound.samples.shape[0]
-        raise MediaError(f"{name}: {suffix} cannot hold {channels} channels at {sound.rate} Hz: choose .wav") from error
+    channels = sound.samples.shape[0]
+    with files.handle(path, "wb") as stream:
+        try:
+            file = soundfile.SoundFile(stream, "w", sound.rate, channels, subtype, format=kind)
+        except (soundfile.LibsndfileError, ValueError) as error:
+            raise MediaError(
+                f"{name}: {suffix} cannot hold {channels} channels at {sound.rate} Hz: choose .wav"
+            ) from error
+        with file:
+            for block in blocks(sound):
+                file.write(whole_numbers(block) if subtype == "PCM_16" else np.clip(block.T, -1.0, 1.0))

@@ -1,9 +1,10 @@
-"""Films through PyAV: all frames as RGB with the sound track, and written by extension."""
+"""Films through PyAV: frames as RGB with the sound track, and written by extension."""
 
 import errno
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,36 +16,39 @@ from av.stream import Disposition
 from PIL import Image
 
 from ..codecs.signals import Clip, Sound
-from . import media_sound
+from ..codecs.tape import Tape
+from . import files, media_sound
 from .errors import MediaError
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".y4m")
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".y4m": "yuv4mpegpipe"}
 CRF = 12  # visually lossless
-LIMIT = 6 << 30  # bytes of decoded frames that are held in memory
 ODD_RATE = Fraction(25)
 PADDING = 4096  # samples that a lossy encoder may add at the end beyond the stated length
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # the fault of the disk, not of the film
 BT601, LIMITED = 6, 1  # colour matrix and range as numbers of ITU-T H.273
 
 
-def read(data: bytes, name: str, note: Callable[[str], None]) -> Clip | Sound:
-    """Decode a film: frames uint8 [T, H, W, 3], upright, with its sound; a file without pictures gives a Sound."""
-    try:
-        with av.open(BytesIO(data), "r", metadata_errors="replace") as container:
-            pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
-            sound = _read_sound(container, name, note) if container.streams.audio else None
-            if not pictures:
-                if sound is None:
-                    raise MediaError(f"{name}: holds neither pictures nor sound")
-                return sound
-            if len(pictures) > 1 or len(container.streams.audio) > 1:
-                note(f"{name}: only the first picture track and the first sound track were taken")
-            container.seek(0)
-            frames, rate = _read_frames(container, pictures[0], name, note)
-    except FFmpegError as error:
-        raise MediaError(f"{name}: is not a film that can be read ({error.strerror})") from error
-    return Clip(frames, rate, sound)
+def read(path: Path, name: str, note: Callable[[str], None]) -> Clip | Sound:
+    """A film: frames uint8 [T, H, W, 3], upright, with its sound, both Tapes; a file without pictures gives a Sound.
+
+    All of it is decoded once, so that what is wrong is said here.
+    """
+    with _opened(path, name) as container:
+        pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+        sounds = list(container.streams.audio)
+        if not pictures and not sounds:
+            raise MediaError(f"{name}: holds neither pictures nor sound")
+        if pictures and (len(pictures) > 1 or len(sounds) > 1):
+            note(f"{name}: only the first picture track and the first sound track were taken")
+    path = path.resolve()
+    sound = _sound(path, name, note) if sounds else None
+    if pictures:
+        shape, rate = _surveyed(path, name, note)
+        return Clip(Tape(partial(_play, path, name, shape), shape, np.uint8, 0), rate, sound)
+    if sound is None:
+        raise MediaError(f"{name}: holds neither pictures nor sound")
+    return sound
 
 
 def write(path: Path, suffix: str, clip: Clip, name: str) -> None:
@@ -88,59 +92,71 @@ def _is_cover(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _read_frames(
-    container: InputContainer, stream: av.VideoStream, name: str, note: Callable[[str], None]
-) -> tuple[np.ndarray, Fraction]:
-    """All frames of one stream and the frame rate."""
-    stream.thread_type = "AUTO"
-    rate = stream.average_rate or stream.guessed_rate
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[InputContainer]:
+    """A file that FFmpeg reads; raises MediaError."""
+    with (
+        _readable(name),
+        files.handle(path) as stream,
+        av.open(stream, "r", metadata_errors="replace") as container,
+    ):
+        yield container
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn an error of FFmpeg into a MediaError."""
+    try:
+        yield
+    except FFmpegError as error:
+        raise MediaError(f"{name}: is not a film that can be read ({error.strerror})") from error
+
+
+def _decoded(path: Path, name: str) -> Iterator[tuple[av.VideoStream, av.VideoFrame]]:
+    """The frames of the first track of pictures as FFmpeg gives them, each with its stream."""
+    with _opened(path, name) as container:
+        stream = next(stream for stream in container.streams.video if not _is_cover(stream))
+        container.seek(0)
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            yield stream, frame
+
+
+def _surveyed(path: Path, name: str, note: Callable[[str], None]) -> tuple[tuple[int, ...], Fraction]:
+    """Shape of all frames of a film, upright, and the frame rate."""
+    shape, rate, times = (), None, []
+    for stream, frame in _decoded(path, name):
+        sides = (frame.height, frame.width)[:: -1 if _quarter_turns(frame.rotation, name) % 2 else 1]
+        shape, rate = shape or sides, rate or stream.average_rate or stream.guessed_rate
+        if sides != shape:
+            raise MediaError(f"{name}: changes its frame size, which a track cannot do")
+        times.append(frame.time)
+    if not shape:
+        raise MediaError(f"{name}: holds no frames")
     if not rate:
         rate = ODD_RATE
         note(f"{name}: states no frame rate, {ODD_RATE} frames per second were assumed")
-    frames, times = None, []
-    for frame in container.decode(stream):
-        pixels = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame.rotation, name))
-        if frames is None:
-            frames = Growing(pixels.shape, stream.frames)
-        if frames.nbytes + pixels.nbytes > LIMIT:
-            raise MediaError(f"{name}: is too long to be held in memory ({LIMIT >> 30} GiB of frames); cut it first")
-        if pixels.shape != frames.shape:
-            raise MediaError(f"{name}: changes its frame size, which a track cannot do")
-        frames.append(pixels)
-        times.append(frame.time)
-    if frames is None:
-        raise MediaError(f"{name}: holds no frames")
     if _uneven(times, rate):
         note(f"{name}: its frames are not evenly spaced; they were taken as {float(rate):.3f} per second")
-    return frames.array(), Fraction(rate)
+    return (len(times), *shape, 3), Fraction(rate)
 
 
-class Growing:
-    """Frames uint8 of one shape, collected in one array; with the right number expected none is copied twice."""
+def _play(path: Path, name: str, shape: tuple[int, ...], first: int) -> tuple[int, Iterator[np.ndarray]]:
+    return first, _pixels(path, name, shape, first)
 
-    def __init__(self, shape: tuple[int, ...], expected: int) -> None:
-        self.shape, self.count = shape, 0
-        most = max(LIMIT // max(int(np.prod(shape)), 1), 1)
-        self.data = np.empty(
-            (min(max(expected, 16), most), *shape), np.uint8
-        )  # pages that are never written cost nothing
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the frames so far."""
-        return self.count * int(np.prod(self.shape))
-
-    def append(self, frame: np.ndarray) -> None:
-        """Add one more frame."""
-        if self.count == len(self.data):
-            self.data.resize((self.count + self.count // 2, *self.shape), refcheck=False)
-        self.data[self.count] = frame
-        self.count += 1
-
-    def array(self) -> np.ndarray:
-        """All frames, [T, *shape]."""
-        self.data.resize((self.count, *self.shape), refcheck=False)
-        return self.data
+def _pixels(path: Path, name: str, shape: tuple[int, ...], first: int) -> Iterator[np.ndarray]:
+    """Frames uint8 [1, H, W, 3] from number `first` on; those before are decoded, but not converted."""
+    count = 0
+    for count, (_, frame) in enumerate(_decoded(path, name), 1):
+        if first < count <= shape[0]:
+            with _readable(name):
+                pixels = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame.rotation, name))
+            if pixels.shape != shape[1:]:
+                break
+            yield pixels[None]
+    if count != shape[0]:
+        raise MediaError(f"{name}: was changed while it was read")
 
 
 def _quarter_turns(degrees: int, name: str) -> int:
@@ -158,19 +174,32 @@ def _uneven(times: list[float | None], rate: Fraction) -> bool:
     return bool(np.abs(np.asarray(times) - times[0] - raster).max() > 1.0 / float(rate))
 
 
-def _read_sound(container: InputContainer, name: str, note: Callable[[str], None]) -> Sound | None:
+def _sound(path: Path, name: str, note: Callable[[str], None]) -> Sound | None:
     """The first sound track as float samples, or None when it holds none."""
-    stream = container.streams.audio[0]
-    resampler = AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-    parts = [part.to_ndarray() for part in _resampled(container, stream, resampler)]
-    if not parts:
+    channels, total = media_sound.surveyed(_samples(path, name), name, note)
+    if not total:
         return None
-    samples = np.concatenate(parts, axis=1)
-    if stream.duration is not None:
-        stated = round(stream.duration * stream.time_base * stream.rate)
-        if 0 < samples.shape[1] - stated <= PADDING:
-            samples = samples[:, :stated]
-    return media_sound.checked(samples, stream.rate, name, note)
+    with _opened(path, name) as container:
+        stream = container.streams.audio[0]
+        rate = stream.rate
+        if stream.duration is not None:
+            stated = round(stream.duration * stream.time_base * rate)
+            if 0 < total - stated <= PADDING:
+                total = max(stated, 1)
+    return media_sound.taped(partial(_play_sound, path, name, total), channels, total, rate)
+
+
+def _play_sound(path: Path, name: str, total: int, first: int) -> tuple[int, Iterator[np.ndarray]]:
+    return 0, media_sound.in_range(_samples(path, name), total, name)
+
+
+def _samples(path: Path, name: str) -> Iterator[np.ndarray]:
+    """Samples float32 [channels, n] of the first sound track."""
+    with _opened(path, name) as container:
+        stream = container.streams.audio[0]
+        resampler = AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+        for part in _resampled(container, stream, resampler):
+            yield part.to_ndarray()
 
 
 def _resampled(container: InputContainer, stream: av.AudioStream, resampler: AudioResampler) -> Iterator[av.AudioFrame]:
@@ -198,17 +227,22 @@ def _write_coded(container: OutputContainer, clip: Clip, suffix: str) -> None:
 
 def write_sound(container: OutputContainer, stream: av.AudioStream, sound: Sound) -> None:
     """Encode a whole sound into one stream of an open container."""
-    samples = np.clip(sound.samples, -1.0, 1.0)
-    if stream.format.name == "s16":
-        packed = media_sound.whole_numbers(sound.samples).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=stream.layout)
-    else:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout)
-    frame.sample_rate, frame.pts, frame.time_base = sound.rate, 0, Fraction(1, sound.rate)
     resampler = AudioResampler(
         format=stream.format, layout=stream.layout, rate=sound.rate, frame_size=stream.codec_context.frame_size or 4096
     )
-    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+    place = 0
+    for block in media_sound.blocks(sound):
+        if stream.format.name == "s16":
+            packed = media_sound.whole_numbers(block).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=stream.layout)
+        else:
+            planes = np.ascontiguousarray(np.clip(block, -1.0, 1.0))
+            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=stream.layout)
+        frame.sample_rate, frame.pts, frame.time_base = sound.rate, place, Fraction(1, sound.rate)
+        place += block.shape[1]
+        for part in resampler.resample(frame):
+            container.mux(stream.encode(part))
+    for part in resampler.resample(None):
         container.mux(stream.encode(part))
     container.mux(stream.encode(None))
 

@@ -1,15 +1,10 @@
-"""Parts: what a crop of a picture shows, what is left of a damaged file, some frames of a film."""
+"""Parts of pictures: what a crop shows, what is left of a damaged file."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from fractions import Fraction
-from itertools import islice
 
-import numpy as np
-
-from ..bitstream import AudioMedia, Entry, ImageMedia, Reader, Truncated, Unit, VideoMedia
+from ..bitstream import Entry, ImageMedia, Reader, Truncated, Unit
 from ..codecs.base import Codec
-from ..codecs.signals import Clip, Crop, Picture, Sound
+from ..codecs.signals import Crop, Picture
 from .errors import UsageError
 
 
@@ -50,44 +45,6 @@ def decode(
     for problem in reader.problems:
         salvage(str(problem))
     return _cut(picture, part)
-
-
-def stretch(reader: Reader, codecs: Sequence[Codec], span: tuple[int, int], fits: Callable[[int], None]) -> Clip:
-    """Decode some frames of a film and the sound that belongs to them.
-
-    Args:
-        reader: the file, of a source that can seek: only the units that hold these frames are read, and the sound.
-        codecs: those of its tracks.
-        span: number of the first frame and that after the last.
-        fits: called with the bytes needed before anything is decoded.
-
-    Raises:
-        UsageError: no film, or frames that it does not have.
-        TripError: the frames cannot be decoded.
-    """
-    numbers = {type(track.media): number for number, track in enumerate(reader.tracks)}
-    if VideoMedia not in numbers:
-        raise UsageError("only frames of a film can be chosen, and the file holds none")
-    video = numbers[VideoMedia]
-    track, (first, end) = reader.tracks[video], span
-    if not 0 <= first < end <= (track.media.total or 0):
-        raise UsageError(f"the frames {first}:{end} do not lie inside the film of {track.media.total} frames")
-    fits(codecs[video].memory(replace(track, media=replace(track.media, total=end - first))))
-    index = reader.index()
-    (begin, entries), (_, last) = index.plan(video, first), index.plan(video, end - 1)
-    between = (n for n in range(max(entries), max(last) + 1) if index[n].track == video)
-    needed = sorted({*entries, *between})
-    frames = codecs[video].frames(track, (reader.read(index[number]) for number in needed), begin)
-    pixels = np.stack(list(islice(frames, first - begin, end - begin)))
-    clip = Clip(pixels, Fraction(*track.media.rate))
-    if AudioMedia not in numbers:
-        return clip
-    sound = numbers[AudioMedia]
-    fits(codecs[sound].memory(reader.tracks[sound]))
-    units = (reader.read(entry) for entry in index if entry.track == sound)
-    whole = codecs[sound].decode(reader.tracks[sound], units)
-    low, high = (round(number / clip.rate * whole.rate) for number in span)
-    return replace(clip, sound=Sound(whole.samples[:, low:high], whole.rate))
 
 
 def _inside(whole: Crop, crop: Crop) -> Crop:

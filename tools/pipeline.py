@@ -1,5 +1,7 @@
 """Whole files: a signal becomes a .trip file and comes back, whatever the codec."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -7,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track, Unit, UnknownCodec, Weights, Writer
+from ..bitstream import AudioMedia, ImageMedia, Limits, OverLimit, Reader, Track, Unit, UnknownCodec, Writer
 from ..bitstream.header import OWN_NETWORK
 from ..codecs.base import Codec, Options, silent
 from ..codecs.registry import DEFAULTS, codec_class, kind_of
-from ..codecs.signals import Clip, Crop, Picture, Signal, Sound
+from ..codecs.signals import Clip, Crop, Picture, Signal, Sound, whole
 from ..weights import find
-from . import causes, models, parts
+from . import causes, models, parts, tapes
 from .errors import UsageError
 
 KINDS = {Picture: "image", Sound: "audio", Clip: "video"}
@@ -64,36 +66,48 @@ def decode(
     salvage: Callable[[str], None] | None = None,
     frames: tuple[int, int] | None = None,
     besides: int = 0,
+    taped: bool = False,
 ) -> Signal:
     """Read a .trip file of one picture, one sound or one film.
 
     The weights are found by their digest, or taken from the file `weights` when its digest is the right one. What every track
     needs, and what the caller takes `besides`, is compared with `memory` (bytes) before anything is decoded. Of a picture,
     `crop` decodes a part, and `salvage` what is left of a damaged file; it is called with a sentence for each thing that is
-    not. Of a film, `frames` are the first to be decoded and that after the last. Raises a TripError: among them OverLimit,
-    WrongModel where the weights are not at hand, SymbolMismatch. Raises UsageError for a part that the file does not have.
+    not. Of a film, `frames` are the first to be decoded and that after the last. With `taped` the samples of a sound and the
+    frames of a film are Tapes, which decode while they are read; until then the source must stay open, and the errors of
+    decoding come then. Raises a TripError: among them OverLimit, WrongModel where the weights are not at hand,
+    SymbolMismatch. Raises UsageError for a part that the file does not have.
     """
-    reader = Reader(source, limits or Limits(), salvage is not None)
-    order, fits = _order(reader.tracks), partial(_fits, memory=memory - besides, besides=besides)
+    reader = Reader(_seekable(source), limits or Limits(), salvage is not None)
+    _check(reader.tracks)
+    fits = partial(_fits, memory=memory - besides, besides=besides)
     codecs = [_loaded(partial(models.load_for, track, weights)) for track in reader.tracks]
     if crop is not None or salvage is not None:
         with causes.named(reader.tracks) if salvage is None else nullcontext():
             return parts.decode(reader, codecs[0], crop, salvage, fits)
-    if frames is not None:
+    if isinstance(reader.tracks[0].media, ImageMedia) and frames is None:
+        fits(codecs[0].memory(reader.tracks[0]))
+        items = list(reader)
+        progress(0.0, f"decoding {reader.tracks[0].codec}")
         with causes.named(reader.tracks):
-            return parts.stretch(reader, codecs, frames, fits)
-    for track, codec in zip(reader.tracks, codecs, strict=True):
-        fits(codec.memory(track))
-    items: list[list[Weights | Unit]] = [[] for _ in codecs]
-    for item in reader:
-        items[item.track].append(item)
-    signals = []
-    for done, number in enumerate(order):
-        progress(done / len(order), f"decoding track {number} ({reader.tracks[number].codec})")
-        with causes.named(reader.tracks[number : number + 1]):
-            signals.append(codecs[number].decode(reader.tracks[number], items[number]))
+            found = codecs[0].decode(reader.tracks[0], items)
+    else:
+        found = tapes.opened(reader, codecs, frames, fits, taped, progress)
+        if taped:
+            return found
+        found = whole(found)
     progress(1.0, "decoded")
-    return signals[0] if len(signals) == 1 else replace(signals[0], sound=signals[1])
+    return found
+
+
+def _seekable(source: BinaryIO | bytes) -> BinaryIO | bytes:
+    """A source that can be read at any place: itself, or a temporary copy."""
+    if not hasattr(source, "read") or source.seekable():
+        return source
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is gone when nobody reads it any more
+    shutil.copyfileobj(source, copy)
+    copy.seek(0)
+    return copy
 
 
 def _fits(need: int, memory: int, besides: int = 0) -> None:
@@ -150,11 +164,9 @@ def _parts(signal: Signal, codec: Codec, options: Options) -> list[tuple[Codec, 
     ]
 
 
-def _order(tracks: Sequence[Track]) -> list[int]:
-    """The tracks to decode, pictures first; raises UsageError for a combination that is no picture, sound or film."""
-    sounds = [number for number, track in enumerate(tracks) if isinstance(track.media, AudioMedia)]
-    others = [number for number in range(len(tracks)) if number not in sounds]
-    film = len(sounds) == len(others) == 1 and not isinstance(tracks[others[0]].media, ImageMedia)
+def _check(tracks: Sequence[Track]) -> None:
+    """Refuse a combination of tracks that is no picture, sound or film; raises UsageError."""
+    others = [track for track in tracks if not isinstance(track.media, AudioMedia)]
+    film = len(tracks) == 2 and len(others) == 1 and not isinstance(others[0].media, ImageMedia)
     if len(tracks) != 1 and not film:
         raise UsageError(f"the file has {len(tracks)} tracks, which is neither a picture nor a sound nor a film")
-    return others + sounds

@@ -220,9 +220,9 @@ def _measure(signal: Signal, data: bytes, measure: str, weights: Path | None) ->
         return len(data) * 8e-3 * float(signal.rate) / len(signal.frames)
     if measure == "bpp":
         samples = signal.frames if isinstance(signal, Clip) else signal.pixels
-        return len(data) * 8 / samples[..., 0].size
+        return len(data) * 8 * samples.shape[-1] / samples.size
     if isinstance(signal, Clip):
-        frames = pipeline.decode(data, weights=weights).frames
+        frames = pipeline.decode(data, weights=weights, taped=True).frames
         return sum(map(pictures.psnr, signal.frames, frames)) / len(frames)
     decoded = pipeline.decode(data, weights=weights).pixels
     original, decoded = pictures.colour(signal.pixels), pictures.colour(decoded)

@@ -19,6 +19,7 @@ from ...entropy import Coder, Decoder, Encoder
 from ..base import Codec, Options, verify
 from ..compact import from_bytes, large, pack, rows_of, to_bytes, unpack
 from ..signals import Sound
+from ..tape import gathered
 from .allocate import allocate
 from .context import context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
@@ -165,11 +166,14 @@ class MdctRvqCodec(MdctLive, Codec):
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Sound:
         """The sound of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
         layout, _, _ = self._layout(track)
-        samples, made = np.empty((track.media.channels, layout.total), dtype=np.float32), 0
+        shape = track.media.channels, layout.total
+        return Sound(gathered(self.pieces(track, items), shape, np.float32, 1), layout.own_rate)
+
+    def pieces(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """The samples unit by unit; raises as `decode`."""
+        layout, _, _ = self._layout(track)
         for part in resampled(self._sounds(track, items), self.config.rate, layout.own_rate, layout.total):
-            samples[:, made : made + part.shape[1]] = part
-            made += part.shape[1]
-        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
+            yield np.clip(part, -1, 1)
 
     def _sounds(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
         """Samples float32 [channel, n] at the codec's rate, unit by unit."""
@@ -192,13 +196,13 @@ class MdctRvqCodec(MdctLive, Codec):
             raise Malformed(f"a sound of this length is {layout.units} units, not {unit + 1}")
 
     def memory(self, track: Track) -> int:
-        """Samples, as floats and as they are written, and symbols, activations and samples at both rates of one unit."""
+        """Symbols, activations and samples at both rates of one unit."""
         layout, books, _ = self._layout(track)
         c = self.config
         frame = 4 * (6 * c.hop + (3 + 2 * c.expansion) * c.decoder_width + 4 * c.dim + 4 * books)
         frames = (1 + (c.bands > 0)) * min(layout.frames, layout.per_unit + 3 * self.net.decoder.reach + 2)
         unit = 16 * (min(layout.samples, layout.per_unit * c.hop) + min(layout.total, layout.outputs_per_unit))
-        return track.media.channels * (8 * layout.total + unit + frames * frame) + (64 << 20)
+        return track.media.channels * (unit + frames * frame) + (64 << 20)
 
     def _traverse(
         self, coder: Coder, shape: tuple[int, int], books: int, modes: int, symbols: Symbols | None = None

@@ -21,12 +21,13 @@ from ..base import Codec, Options, verify
 from ..compact import large, pack, rows_of, unpack
 from ..quantisers import Grouped, Quantised, Residual
 from ..signals import Sound
+from ..tape import gathered
 from .codes import Codes, traverse
 from .context import CodeContext, context_state, context_tensors
 from .layout import HIGHEST_RATE, LOWEST_RATE, Layout
 from .live import WaveformLive
-from .resample import cleaned, resample
 from .streaming import StreamDecoder, StreamEncoder
+from .stretches import Window, resampled, stretches
 
 PARAMETERS = struct.Struct("<BBH")  # codebooks, how codes are coded, frames a unit
 TABLES, CONTEXT = 0, 1  # ways of coding: static tables, probabilities from the context of a code
@@ -209,8 +210,9 @@ class WaveformCodec(WaveformLive, Codec):
     ) -> Iterator[Weights | Unit]:
         """Units of some seconds with one stream each."""
         (layout, _), context = self._layout(track), self._context(track)
-        samples = cleaned(signal.samples, signal.rate, self.config.rate, layout.blocks * self.config.hop)
-        for unit, codes in enumerate(self._units(torch.from_numpy(samples).to(self.device), layout, plan)):
+        length = layout.blocks * self.config.hop
+        parts = resampled(stretches(signal.samples), signal.rate, self.config.rate, length)
+        for unit, codes in enumerate(self._units(parts, track.media.channels, layout, plan)):
             coder = Encoder()
             traverse(coder, self.tables, codes.shape[1:], self.net.quantiser.books, codes, context)
             last = unit == layout.units - 1
@@ -219,24 +221,37 @@ class WaveformCodec(WaveformLive, Codec):
                 (unit + 1) / layout.units, f"{layout.made(unit) * self.config.hop / self.config.rate:.0f} s"
             )
 
-    def _units(self, samples: Tensor, layout: Layout, books: int) -> Iterator[Codes]:
-        """The codes of each unit."""
+    def _units(self, parts: Iterator[np.ndarray], channels: int, layout: Layout, books: int) -> Iterator[Codes]:
+        """The codes of each unit of stretches float32 [channels, n] at the codec's rate, whole frames together."""
+        hop, context = self.config.hop, self.config.context
         if self.config.causal:
-            stream = StreamEncoder(self, len(samples), 0, layout.per_unit)
+            stream = StreamEncoder(self, channels, 0, layout.per_unit)
             stream.books = books
-            yield from stream.blocks(samples)
+            for part in parts:
+                yield from stream.blocks(torch.from_numpy(part))
             yield from stream.rest()
             return
+        window = Window(parts)
         for unit in range(layout.units):
-            yield self.analyse(samples, layout.coded(unit - 1), layout.coded(unit), books)
+            first, end = layout.coded(unit - 1), layout.coded(unit)
+            begin = max(0, first - context)
+            samples = window.between(begin * hop, (end + context) * hop)
+            samples = torch.from_numpy(np.ascontiguousarray(samples)).to(self.device)
+            yield self.analyse(samples, first - begin, end - begin, books)
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Sound:
         """The sound of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
-        layout, books = self._layout(track)
-        parts = list(self._sounds(self._read(track, items, layout, books), layout, track.media.channels))
-        samples = torch.cat(parts, 1).numpy(force=True)[:, : layout.samples]
-        samples = resample(samples.astype(np.float32), self.config.rate, layout.own_rate, layout.total)
-        return Sound(np.clip(samples, -1, 1, out=samples), layout.own_rate)
+        layout, _ = self._layout(track)
+        shape = track.media.channels, layout.total
+        return Sound(gathered(self.pieces(track, items), shape, np.float32, 1), layout.own_rate)
+
+    def pieces(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """The samples unit by unit; raises as `decode`."""
+        (layout, books), rate = self._layout(track), self.config.rate
+        sounds = self._sounds(self._read(track, items, layout, books), layout, track.media.channels)
+        own = resampled((part.numpy(force=True).astype(np.float32) for part in sounds), rate, rate, layout.samples)
+        for part in resampled(own, rate, layout.own_rate, layout.total):
+            yield np.clip(part, -1, 1)
 
     def _read(self, track: Track, items: Iterable[Weights | Unit], layout: Layout, books: int) -> Iterator[Codes]:
         """The codes of each unit, checked."""
@@ -276,11 +291,12 @@ class WaveformCodec(WaveformLive, Codec):
             window, start = window[:, :, keep - start :], keep
 
     def memory(self, track: Track) -> int:
-        """Samples at both rates, and the widest activations of one unit with its context."""
+        """Samples at both rates and the widest activations of one unit with its context."""
         layout, books = self._layout(track)
         frames = min(layout.frames, layout.per_unit + 2 * layout.reach + 2)
         widest = 8 * sum(p.numel() for p in self.net.decoder.parameters()) ** 0.5 + 64 * self.config.hop
-        size = 12 * (layout.samples + layout.total) + int(4 * frames * (widest + 2 * books))
+        samples = min(layout.samples, frames * self.config.hop) + min(layout.total, layout.outputs_per_unit)
+        size = 12 * samples + int(4 * frames * (widest + 2 * books))
         return track.media.channels * size + (64 << 20)
 
     def _layout(self, track: Track) -> tuple[Layout, int]:

@@ -7,7 +7,6 @@ Fitted with Muon and free embeddings, weights with learned power-of-two steps an
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +28,7 @@ from .nerv import Decoder, System, decoder
 from .plan import Plan, Wish, plan_for, threads
 from .scale import enlarge, reduced
 from .symbols import traverse
+from .whole import counted, whole_film
 
 PER_UNIT = 16  # frames
 MOST_EXPONENT = 40
@@ -103,15 +103,11 @@ class NervCodec(Codec):
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Clip:
         """The clip of a track; raises Malformed, Damaged, OverLimit or SymbolMismatch."""
-        media, count = video_media(track), 0
-        pixels = np.empty((media.total or 0, media.height, media.width, 3), np.uint8)
-        for count, frame in enumerate(self.frames(track, items), 1):
-            if count > len(pixels):
-                break
-            pixels[count - 1] = frame
-        if count != len(pixels) or not count:
-            raise Malformed(f"a clip of {media.total} frames has units for {'more' if count > len(pixels) else count}")
-        return Clip(pixels, Fraction(*media.rate))
+        return whole_film(video_media(track), self.pieces(track, items))
+
+    def pieces(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """All frames, uint8 [1, H, W, 3] each; raises as `decode`."""
+        yield from counted(self.frames(track, items), video_media(track).total)
 
     def frames(self, track: Track, items: Iterable[Weights | Unit], first: int = 0) -> Iterator[np.ndarray]:
         """Frames uint8 [H, W, 3] one after the other, rendered as they are asked for; raises as `decode`.
@@ -131,12 +127,11 @@ class NervCodec(Codec):
                 first += len(levels)
 
     def memory(self, track: Track) -> int:
-        """Frames of the clip twice, the network as levels and floats, and the largest stage while it is rendered."""
+        """A frame, the network as levels and floats, and the largest stage while it is rendered."""
         media = video_media(track)
         parameters = parse(track.parameters, media, self.system)
-        clip = 2 * 3 * media.width * media.height * (media.total or 0)
         picture = 3 * 4 * 4 * media.width * media.height
-        return clip + picture + 12 * parameters.layout.size() + parameters.layout.activations() + (64 << 20)
+        return picture + 12 * parameters.layout.size() + parameters.layout.activations() + (64 << 20)
 
     def decoder_state(self) -> dict[str, Tensor]:
         """Nothing: the file carries the network."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..base import Options, silent
+from ..tape import Tape
 from . import resume
 from .fit import Before, Clock, Fit, Fitted, Recipe
 from .layout import Parameters
@@ -59,11 +60,12 @@ class Part:
 class Job:
     """A chain of groups, to be fitted here or in another process.
 
-    frames: uint8 [T, H, W, 3] of the chain alone; total: frames of the film; the rest is as in `fit_film`.
+    frames: uint8 [T, H, W, 3] of the chain alone, of a Tape a group is read at a time; total: frames of the film; the rest
+    is as in `fit_film`.
     """
 
     chain: list[Group]
-    frames: np.ndarray
+    frames: np.ndarray | Tape
     total: int
     parameters: Parameters
     recipe: Recipe
@@ -139,7 +141,7 @@ def kept_parameters(options: Options) -> bytes | None:
 
 
 def fit_film(
-    frames: np.ndarray, parameters: Parameters, recipe: Recipe, options: Options, length: int, size: Callable
+    frames: np.ndarray | Tape, parameters: Parameters, recipe: Recipe, options: Options, length: int, size: Callable
 ) -> Iterator[Part]:
     """Fit networks to all groups of `length` frames (uint8 [T, H, W, 3]); gives them in order.
 
@@ -199,7 +201,11 @@ def _chain(job: Job, control: Control) -> Iterator[Part]:
     """The groups of one chain, each going on from the one before."""
     before: Before | None = None
     for group in job.chain:
-        small = job.of(group)
+        try:
+            small = job.of(group)
+        except KeyboardInterrupt:
+            control.hurry()
+            small = job.of(group)
         own = _recipe(job.recipe, group, job.total, before is None, control)
         fitted = _group(small, job.parameters, own, group, before, control, job.size)
         yield Part(group, fitted, None if before is None else before.fitted)

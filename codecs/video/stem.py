@@ -8,7 +8,6 @@ decode exactly before any of its pixels is computed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +32,7 @@ from ..precision import fast_layers, full_precision
 from ..signals import Clip, Crop, Picture
 from .stem_net import StemConfig, StemNet, side_step
 from .stem_rows import Memory, RowNetworks, Rows
+from .whole import counted, whole_film
 
 GROUP = 32  # frames that are decoded together
 KINDS = Tables.from_counts(np.array([127, 1]))  # a frame after the first of its group: predicted, or alone
@@ -247,28 +247,30 @@ class StemCodec(PatchCodec):
         """A unit for every group of frames; groups are encoded side by side on the threads that torch may use."""
         size, total = 0, len(signal.frames)
 
-        def coded(first: int) -> tuple[bytes, int, int]:
-            pixels, coder = signal.frames[first : first + GROUP], Encoder()
+        def coded(pixels: np.ndarray) -> tuple[bytes, int, int]:
+            coder = Encoder()
             frames = self.analyse_group(pixels, plan, options)
             self.traverse_group(coder, pixels.shape[1:3], plan, len(frames), frames)
             return coder.finish(), len(frames), coder.check
 
         starts = range(0, total, GROUP)
-        for first, (data, length, check) in zip(starts, in_order(coded, starts, workers(len(starts))), strict=True):
+        groups = (np.asarray(signal.frames[first : first + GROUP]) for first in starts)
+        for first, (data, length, check) in zip(starts, in_order(coded, groups, workers(len(starts))), strict=True):
             size += len(data)
             options.progress((first + length) / total, f"{size} bytes")
             yield Unit(number, (data,), length, last=first + length == total, key=True, check=check)
 
     def decode(self, track: Track, items: Iterable[Weights | Unit]) -> Clip:
         """The film of a track; raises Malformed, Damaged or SymbolMismatch."""
+        return whole_film(self.parsed(track)[0], self.pieces(track, items))
+
+    def pieces(self, track: Track, items: Iterable[Weights | Unit]) -> Iterator[np.ndarray]:
+        """All frames, uint8 [1, H, W, 3] each, of groups that are decoded side by side; raises as `decode`."""
         media, index = self.parsed(track)
         groups = in_order(
             lambda item: [*self.shown(self._read(item, media, index), media, index)], items, self._busy(media)
         )
-        frames = [frame for group in groups for frame in group]
-        if len(frames) != media.total or not frames:
-            raise Malformed(f"a film of {media.total} frames has units for {len(frames)}")
-        return Clip(np.stack(frames), Fraction(*media.rate))
+        yield from counted((frame for group in groups for frame in group), media.total)
 
     def frames(self, track: Track, items: Iterable[Weights | Unit], first: int = 0) -> Iterator[np.ndarray]:
         """Frames uint8 [H, W, 3] one after the other, computed as they are asked for; raises as `decode`.
@@ -294,10 +296,10 @@ class StemCodec(PatchCodec):
         return workers(-(-(media.total or 1) // media.frames_per_unit))
 
     def memory(self, track: Track) -> int:
-        """The film twice, and for each group at work its symbols and a frame in the making."""
+        """For each group at work its symbols, its frames and one of them in the making."""
         media, _ = self.parsed(track)
         pixels = (media.width + 2 * PATCH) * (media.height + 2 * PATCH)
-        return 6 * pixels * (media.total or 0) + self._busy(media) * pixels * (WORK + SYMBOLS * media.frames_per_unit)
+        return self._busy(media) * pixels * (WORK + (SYMBOLS + 3) * media.frames_per_unit)
 
     def region(self, track: Track, crop: Crop) -> None:
         """Films have no tiles."""

@@ -63,14 +63,14 @@ def encode(
 
     from .codecs.base import Options, silent
     from .tools import pipeline, targets
-    from .tools.arrays import as_signal
+    from .tools.arrays import opened
 
     options = Options(quality, effort, seconds, progress or silent, seed, tile, group=group)
-    signal, file = as_signal(source, rate, fps), None if weights is None else pathlib.Path(weights)
-    if target is not None:
-        return targets.reach(signal, targets.Target(*target), codec, options, file).data
-    out = BytesIO()
-    pipeline.encode(signal, out, codec, options, file)
+    file, out = None if weights is None else pathlib.Path(weights), BytesIO()
+    with opened(source, rate, fps) as signal:
+        if target is not None:
+            return targets.reach(signal, targets.Target(*target), codec, options, file).data
+        pipeline.encode(signal, out, codec, options, file)
     return out.getvalue()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from av.error import FFmpegError
 
-from ...codecs.signals import Clip, Sound
+from ...codecs.signals import Clip, Sound, whole
 from .. import media_video
 from ..errors import MediaError, UsageError
 from .base import Peer
@@ -103,7 +103,7 @@ class Heard(Peer):
 
     def decode(self, path: Path) -> Sound:
         """Read the sound at the sample rate of the file."""
-        found = media_video.read(path.read_bytes(), path.name, _unheard)
+        found = whole(media_video.read(path, path.name, _unheard))
         if isinstance(found, Clip):
             raise MediaError(f"{path.name}: holds pictures")
         return found

@@ -207,8 +207,8 @@ def _sound(path: Path, original: Path | None) -> list[str]:
     kind = SOUNDS.get(data[:4])
     if kind is None:
         raise UsageError(f"{path}: is neither FLAC nor WAV")
-    sound = media_sound.read(data, str(path), lambda text: None)
-    samples = sound.samples.mean(axis=0)
+    sound = media_sound.read(path, str(path), lambda text: None)
+    samples = np.asarray(sound.samples).mean(axis=0)
     if original is not None:
         wanted = _rate(original)
         samples = samples if wanted == sound.rate else soxr.resample(samples, sound.rate, wanted)
