@@ -2,6 +2,7 @@
 
 python benchmarks/overfit.py starts ../shared/data/eval/kodak --pictures 6 --quality 15 50 --steps 100 300 1000
 python benchmarks/overfit.py decoder ../shared/data/eval/kodak/kodim19.png
+python benchmarks/overfit.py aims ../shared/data/eval/kodak --pictures 2 --side 192 --steps 40 100 200
 python benchmarks/overfit.py crops ../shared/data/eval/kodak --out kodak-256
 python benchmarks/overfit.py compare results/overfit.csv [--peers results/kodak.csv]
 """
@@ -27,9 +28,11 @@ from triptych.codecs.signals import Picture
 from triptych.tools import models
 
 
-def encoded(codec: OverfitCodec, picture: Picture, quality: float, steps: int) -> tuple[bytes, float]:
+def encoded(
+    codec: OverfitCodec, picture: Picture, quality: float, steps: int, aim: tuple[str, float] | None = None
+) -> tuple[bytes, float]:
     """A file and the processor seconds that it took."""
-    options, out, began = Options(quality=quality, effort=3), io.BytesIO(), time.process_time()
+    options, out, began = Options(quality=quality, effort=3, aim=aim), io.BytesIO(), time.process_time()
     overfit.STEPS = (steps,) * 11
     track, plan = codec.open(picture, options)
     writer = Writer(out, [dataclasses.replace(track, digest=codec.identity[:8])])
@@ -48,9 +51,16 @@ def decoded(codec: OverfitCodec, data: bytes) -> tuple[np.ndarray, list[Weights 
     return pixels, items, time.process_time() - began
 
 
+def mean_square(pixels: np.ndarray, picture: Picture) -> float:
+    """Squared error of decoded pixels, of 0..1."""
+    return float(np.mean((pixels.astype(float) - picture.pixels) ** 2)) / 255**2
+
+
 def crop(path: Path, side: int) -> Picture:
-    """The centre of a picture."""
+    """The centre of a picture; all of it where side is 0."""
     pixels = np.array(Image.open(path).convert("RGB"))
+    if not side:
+        return Picture(pixels)
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     return Picture(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
 
@@ -82,7 +92,7 @@ def measured(codec: OverfitCodec, picture: Picture, quality: float, steps: int) 
     """Bits per pixel, squared error, share of the networks in the file and processor seconds."""
     data, seconds = encoded(codec, picture, quality, steps)
     pixels, items, _ = decoded(codec, data)
-    error = np.mean((pixels.astype(float) - picture.pixels) ** 2) / 255**2
+    error = mean_square(pixels, picture)
     return 8 * len(data) / pixels[..., 0].size, error, len(items[0].body) / len(data), seconds
 
 
@@ -94,13 +104,30 @@ def decoder(arguments: argparse.Namespace) -> None:
         data, seconds = encoded(codec, picture, quality, arguments.steps[0])
         times = [decoded(codec, data)[2] for _ in range(3)]
         pixels, items, _ = decoded(codec, data)
-        psnr = -10 * np.log10(np.mean((pixels.astype(float) - picture.pixels) ** 2) / 255**2)
+        psnr = -10 * np.log10(mean_square(pixels, picture))
         print(
             f"quality {quality:g}: {8 * len(data) / pixels[..., 0].size:.4f} bpp, {psnr:.2f} dB, networks "
             f"{len(items[0].body) / len(data):.1%}; {seconds:.1f} s to encode with {arguments.steps[0]} steps, "
             f"{min(times):.3f} s to decode",
             flush=True,
         )
+
+
+def aims(arguments: argparse.Namespace) -> None:
+    """A table of how far from a rate a fit ends that aims at it."""
+    codec = models.load("image/overfit", arguments.weights)
+    paths = sorted(arguments.data.glob("*.png"))
+    paths = paths[:: max(1, len(paths) // arguments.pictures)][: arguments.pictures]
+    print("| picture | aim bpp | steps | bpp | off | PSNR |\n|---|---|---|---|---|---|")
+    for path in paths:
+        picture = crop(path, arguments.side)
+        for rate in arguments.bpp:
+            for steps in arguments.steps:
+                data, _ = encoded(codec, picture, 50.0, steps, ("bpp", rate))
+                found = 8 * len(data) / picture.pixels[..., 0].size
+                psnr = -10 * np.log10(mean_square(decoded(codec, data)[0], picture))
+                off = f"{found / rate - 1:+.1%}"
+                print(f"| {path.stem} | {rate:g} | {steps} | {found:.4f} | {off} | {psnr:.2f} |", flush=True)
 
 
 def crops(arguments: argparse.Namespace) -> None:
@@ -134,7 +161,7 @@ def compare(arguments: argparse.Namespace) -> None:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("starts", "decoder", "crops", "compare"))
+    parser.add_argument("what", choices=("starts", "decoder", "aims", "crops", "compare"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("crops"))
     parser.add_argument("--weights", type=Path)
@@ -142,10 +169,12 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=6)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--quality", type=float, nargs="+", default=[15.0, 50.0])
+    parser.add_argument("--bpp", type=float, nargs="+", default=[0.3, 1.0], help="rates for aims")
     parser.add_argument("--steps", type=int, nargs="+", default=[100, 300, 1000])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    {"starts": starts, "decoder": decoder, "crops": crops, "compare": compare}[arguments.what](arguments)
+    task = {"starts": starts, "decoder": decoder, "aims": aims, "crops": crops, "compare": compare}[arguments.what]
+    task(arguments)
     return 0
 
 

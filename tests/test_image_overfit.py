@@ -21,7 +21,7 @@ from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of
 from triptych.codecs.image.overfit_net import GRIDS, PRESETS, TAPS, Rise, features, fresh, rise, sizes, to_blocks
 from triptych.codecs.image.overfit_rate import GridBits, Mix
 from triptych.codecs.image.overfit_start import Sets, between, gain, lagrangian
-from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, parts, traverse
+from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, pack, parts, traverse
 from triptych.codecs.signals import Picture
 from triptych.entropy import Decoder, Encoder, RateCounter
 from triptych.entropy.wavefront import contexts
@@ -214,6 +214,28 @@ def test_a_fit_comes_to_what_it_aims_at(cold, measure, value):
     size = len(networks.body) + len(unit.streams[0]) + 120
     found = {"bytes": size, "bpp": size * 8 / (96 * 112), "psnr": psnr(decoded.pixels, picture.pixels)}
     assert found[measure] == pytest.approx(value, rel=0.05 if measure == "psnr" else 0.2)
+
+
+@pytest.mark.parametrize(("steps", "rate"), [(12, 1.0), (40, 2.5)])
+def test_a_rate_is_met_with_few_steps(cold, monkeypatch, steps, rate):
+    monkeypatch.setattr(overfit, "STEPS", (steps,) * 11)
+    _, _, (networks, unit) = round_trip(cold, Picture(photo(96, 112)), Options(aim=("bpp", rate)))
+    size = len(networks.body) + len(unit.streams[0]) + overfit.FILE_BYTES + overfit.UNIT_BYTES
+    assert size * 8 / (96 * 112) == pytest.approx(rate, rel=0.03)
+
+
+def test_shifted_rounding(fitted):
+    work = fitted[0]
+    assert torch.equal(work.hard(), work.latents.detach().round()), "nothing is shifted where no rate is aimed at"
+    fewer = [(setattr(work, "shift", shift), int(work.hard().abs().sum()))[1] for shift in (-0.2, 0.0, 0.2)]
+    work.shift = 0.0
+    assert fewer == sorted(fewer, reverse=True) and len({*fewer}) == 3
+
+
+def test_levels_are_what_the_bits_of_networks_count(fitted):
+    work = fitted[0]
+    levels, exponents, _ = work.result()
+    assert work.level_bits() == pytest.approx(8 * len(pack(levels, exponents, work.layout, 0).body), rel=0.15)
 
 
 def test_a_target_is_reached_by_the_fit_not_by_a_quality():

@@ -30,7 +30,7 @@ TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
 LARGE, LARGE_FROM = "hop", 8  # preset of high efforts
 NAMES = tuple(PRESETS)
-FILE_BYTES, UNIT_BYTES = 60, 60  # about what the container takes of a file, and of a tile with its groups of weights
+FILE_BYTES, UNIT_BYTES = 50, 45  # about what the container takes of a file, and of a tile with its groups of weights
 PROBE, PROBED, PROBE_STEPS = 160, (5, 35, 65, 95), 25  # pixels a side, qualities and steps of a look at the rates
 STARTED = 0x80  # set in the first parameter where the networks are a difference to learned ones
 

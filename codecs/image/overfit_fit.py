@@ -26,9 +26,14 @@ AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over t
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
 FINEST = -8  # of the entropy network
-# Share of the schedule after which latents are rounded and stay, and the networks, their weights rounded, settle on them:
-# latents that went on, straight through the rounding, would drift across it in numbers (measured: 10 % more loss).
+# Share of the schedule after which latents are rounded and stay, and the networks settle on them: latents that went on,
+# straight through the rounding, would drift across it in numbers (measured: 10 % more loss). Weights are rounded last:
+# rounded before, they cross to the next level by the noise of the optimiser and their bits double.
 HARD = 0.88
+SLACK, HALVINGS = (
+    0.45,
+    8,
+)  # largest shift of the places where latents round, and halvings to find the one that meets a rate
 ARM = ("arm.w1", "arm.w2", "arm.w3", "arm.v", "arm.b1", "arm.b2", "arm.b3")
 
 
@@ -128,7 +133,7 @@ class Fit:
             (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
             (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
         ]
-        self.exponents, self.settled, self.interrupted = list(EXPONENTS), False, False
+        self.exponents, self.rounded, self.shift, self.interrupted = list(EXPONENTS), None, 0.0, False
         self.bias = {"bits": 1.0, "error": 1.0}
         self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
 
@@ -137,11 +142,14 @@ class Fit:
         parts = flat.split([len(self.pixels) * h * w for h, w in self.shapes])
         return [part.view(-1, h, w) for part, (h, w) in zip(parts, self.shapes, strict=True)]
 
+    def hard(self) -> Tensor:
+        """Rounded latents; a positive shift takes more of them towards zero."""
+        size = self.latents.detach().abs()
+        return (size + (0.5 - self.shift)).floor_().clamp_(min=0).copysign_(self.latents.detach())
+
     def quantised(self, fraction: float) -> Tensor:
-        """Latents as the networks see them at this point of the schedule."""
-        share = min(1.0, fraction / HARD)
-        if share >= 1:
-            return self.latents.detach().round()
+        """Latents as the networks see them at this point of the schedule, before they are rounded."""
+        share = fraction / HARD
         low, high = self.recipe.temperature
         temperature = low * (high / low) ** share
         low, high = self.recipe.noise
@@ -153,15 +161,12 @@ class Fit:
         step = 2.0 ** self.exponents[group_of(name)]
         return ((self.tensors[name].detach() - self.origin[name]) / step).round()
 
-    def networks(self, hard: bool) -> dict[str, Tensor]:
-        """The networks, rounded straight through where `hard`."""
-        if not hard:
-            return self.tensors
-        found = {}
-        for name, value in self.tensors.items():
-            rounded = self.origin[name] + self.levels(name) * 2.0 ** self.exponents[group_of(name)]
-            found[name] = value + (rounded - value).detach()
-        return found
+    def networks(self) -> dict[str, Tensor]:
+        """The networks with rounded differences."""
+        return {
+            name: origin + self.levels(name) * 2.0 ** self.exponents[group_of(name)]
+            for name, origin in self.origin.items()
+        }
 
     def weight_bits(self) -> Tensor:
         """About what the networks cost: Laplace distributed levels, one scale for each group."""
@@ -173,18 +178,25 @@ class Fit:
         means = [total / count for total, count in zip(sums, counts, strict=True)]
         return sum(count * torch.log2(1 + 2 * math.e * mean) for count, mean in zip(counts, means, strict=True))
 
+    def level_bits(self) -> float:
+        """The same for the levels that are written."""
+        bits = 0.0
+        for group in range(len(GROUPS)):
+            levels = torch.cat([self.levels(name).reshape(-1) for name in self.tensors if group_of(name) == group])
+            bits += len(levels) * math.log2(1 + 2 * math.e * float(levels.abs().mean()))
+        return bits
+
     @torch.no_grad()
     def choose_steps(self) -> None:
         """Take for each group of weights the step that costs least in error and bits, the others as they are."""
-        grids = self.grids(self.latents.round())
+        grids = self.grids(self.hard())
         for group, first in enumerate(EXPONENTS):
             costs = {}
             for exponent in range(first - TRIED, first + TRIED + 1):
                 if GROUPS[group][0].startswith("arm") and exponent < FINEST:
                     continue
                 self.exponents[group] = exponent
-                tensors = self.networks(True)
-                bits = self.weight_bits()
+                tensors, bits = self.networks(), self.level_bits()
                 if GROUPS[group][0].startswith("arm"):
                     costs[exponent] = float(self.rate * (bits + sum(bits_of(grids, tensors))))
                 else:
@@ -201,15 +213,15 @@ class Fit:
     def advance(self, fraction: float) -> None:
         """One step at `fraction` (0..1) of the schedule."""
         hard = fraction >= HARD
-        if hard and not self.settled:
-            self.choose_steps()
-            self.settled = True
+        if hard and self.rounded is None:
+            self.land()
+            self.rounded = self.hard()
         for mover, lr in self.movers:
             mover.param_groups[0]["lr"] = lr * self.factor(fraction)
             mover.zero_grad()
-        grids, tensors = self.grids(self.quantised(fraction)), self.networks(hard)
-        bits, extra = sum(bits_of(grids, tensors, True)), self.weight_bits()
-        error = (synthesise(grids, tensors, self.recipe.gain) - self.pixels).square().mean()
+        grids = self.grids(self.rounded if hard else self.quantised(fraction))
+        bits, extra = sum(bits_of(grids, self.tensors, True)), self.weight_bits()
+        error = (synthesise(grids, self.tensors, self.recipe.gain) - self.pixels).square().mean()
         (error + self.rate * (bits + self.recipe.weigh * extra)).backward()
         for mover, _ in self.movers[hard:]:
             mover.step()
@@ -233,17 +245,31 @@ class Fit:
     @torch.no_grad()
     def measure(self) -> tuple[float, float, float]:
         """Bits of latents, bits of networks (both estimated) and squared error of what would be written now."""
-        grids, tensors = self.grids(self.latents.round()), self.networks(True)
+        grids, tensors = self.grids(self.hard()), self.networks()
         bits = float(sum(bits_of(grids, tensors)))
         pixels = synthesise(grids, tensors, self.recipe.gain).mul(255).round().clamp(0, 255) / 255
-        return bits, float(self.weight_bits()), float((pixels - self.pixels).square().mean())
+        return bits, self.level_bits(), float((pixels - self.pixels).square().mean())
+
+    @torch.no_grad()
+    def land(self) -> None:
+        """Where a rate is aimed at, shift the places where latents round until the estimate meets it."""
+        if not self.recipe.bits:
+            return
+        low, high, tensors = -SLACK, SLACK, self.networks()
+        aim = self.recipe.bits - self.level_bits()
+        for _ in range(HALVINGS):
+            self.shift = (low + high) / 2
+            if float(sum(bits_of(self.grids(self.hard()), tensors))) > aim:
+                low = self.shift
+            else:
+                high = self.shift
 
     def result(self) -> tuple[dict[str, np.ndarray], list[int], list[np.ndarray]]:
         """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
-        if not self.settled:
-            self.choose_steps()
+        self.choose_steps()
+        self.land()
         levels = {name: self.levels(name).numpy().astype(np.int64) for name in self.tensors}
-        grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.latents.detach().round())]
+        grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.hard())]
         return levels, list(self.exponents), grids
 
 

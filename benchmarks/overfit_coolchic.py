@@ -1,0 +1,135 @@
+"""image/overfit beside the public Cool-Chic on the same pictures and machine: rate-distortion cost and seconds.
+
+python benchmarks/overfit_coolchic.py ../shared/data/eval/kodak --checkout Cool-Chic --python venv/bin/python
+
+The public code runs untouched in a process of its own, on one thread, between our fits of the same crop. Cost is squared
+error of the decoded 8-bit pixels + lambda x bits per pixel of the real file, in thousandths, as both minimise it.
+"""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from overfit import crop, decoded, encoded, mean_square
+from PIL import Image
+
+from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
+from triptych.codecs.image.overfit_start import HIGHEST, RANGE
+from triptych.codecs.signals import Picture
+from triptych.tools import models
+
+
+@dataclass(frozen=True)
+class Point:
+    """One coded picture: bits per pixel, squared error, share of the networks, processor and wall clock seconds."""
+
+    bpp: float
+    error: float
+    networks: float
+    cpu: float
+    wall: float
+
+    def row(self, lagrangian: float) -> str:
+        """Cells of the table."""
+        cost, psnr = self.error + lagrangian * self.bpp, -10 * math.log10(self.error)
+        return (
+            f"{self.bpp:.4f} | {psnr:.2f} | {self.networks:.1%} | {1e3 * cost:.4f} | {self.cpu:.0f} | {self.wall:.0f} |"
+        )
+
+
+@dataclass(frozen=True)
+class Public:
+    """A checkout of the public code and a Python that can run it; preset is one of cfg/dec/intra."""
+
+    checkout: Path
+    python: Path
+    preset: str
+
+    def run(self, script: str, *arguments: str) -> tuple[str, float, float]:
+        """Output, processor seconds and wall clock seconds of one of its scripts; raises RuntimeError where it fails."""
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        began, before = time.perf_counter(), os.times()
+        command = [str(self.python), script, *arguments]
+        done = subprocess.run(command, cwd=self.checkout, env=environment, capture_output=True, text=True, check=False)
+        after = os.times()
+        if done.returncode:
+            raise RuntimeError(f"{script} failed: {done.stderr[-1000:]}")
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        return done.stdout, cpu, time.perf_counter() - began
+
+    def encode(self, picture: Picture, lagrangian: float, iterations: int, log: Path | None = None) -> Point:
+        """A picture through its encoder and its decoder; seconds are those of the encoder without its start."""
+        start = self.run("cc_encode.py", "--help")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            source, file, back = (str(folder / part) for part in ("picture.png", "picture.cool", "back.png"))
+            Image.fromarray(picture.pixels).save(source)
+            shape = ("--dec_cfg_residue", f"cfg/dec/intra/{self.preset}.cfg", "--n_itr", str(iterations))
+            aim = ("--lmbda", f"{lagrangian:.6g}", "--workdir", name)
+            told, cpu, wall = self.run("cc_encode.py", "-i", source, "-o", file, *aim, *shape)
+            self.run("cc_decode.py", "-i", file, "-o", back)
+            size, pixels = Path(file).stat().st_size, np.array(Image.open(back).convert("RGB"))
+            names, values = ((folder / "0000-results_encoder.tsv").read_text().splitlines()[i].split() for i in (0, 1))
+            if log:
+                log.write_text(told)
+        networks = float(dict(zip(names, values, strict=True))["nn_bpp"])
+        bpp = 8 * size / pixels[..., 0].size
+        return Point(bpp, mean_square(pixels, picture), networks / bpp, cpu - start[1], wall - start[2])
+
+
+def ours(codec: OverfitCodec, picture: Picture, lagrangian: float, steps: int) -> Point:
+    """A picture through our encoder and decoder."""
+    quality = 100 * math.log(HIGHEST / lagrangian) / math.log(RANGE)
+    began = time.perf_counter()
+    data, cpu = encoded(codec, picture, quality, steps)
+    wall = time.perf_counter() - began
+    pixels, items, _ = decoded(codec, data)
+    return Point(
+        8 * len(data) / pixels[..., 0].size, mean_square(pixels, picture), len(items[0].body) / len(data), cpu, wall
+    )
+
+
+def main() -> int:
+    """Command line: a table, one row a fit."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--checkout", type=Path, required=True, help="folder of the public Cool-Chic")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter that can run it")
+    parser.add_argument("--preset", default="mop", help="decoder of both")
+    parser.add_argument("--pictures", nargs="+", default=["kodim01", "kodim13"])
+    parser.add_argument("--side", type=int, default=256, help="of the crop; 0 for whole pictures")
+    parser.add_argument("--lagrangian", type=float, nargs="+", default=[0.005])
+    parser.add_argument("--iterations", type=int, nargs="*", default=[2000], help="of the public code, at least 2000")
+    parser.add_argument("--steps", type=int, nargs="*", default=[100, 300, 1000], help="of ours")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--logs", type=Path, help="folder for what the public code prints")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    public = Public(arguments.checkout.resolve(), arguments.python.absolute(), arguments.preset)
+    codec = models.load("image/overfit", arguments.weights)
+    if arguments.preset != codec.config.preset:
+        codec = OverfitCodec(OverfitConfig(arguments.preset, start=False))
+    print("| picture | lambda | coder | steps | bpp | PSNR | networks | cost | CPU s | wall s |\n" + "|---" * 10 + "|")
+    for name in arguments.pictures:
+        picture = crop(arguments.data / f"{name}.png", arguments.side)
+        for lagrangian in arguments.lagrangian:
+            for steps in arguments.steps:
+                point = ours(codec, picture, lagrangian, steps)
+                print(f"| {name} | {lagrangian:g} | image/overfit | {steps} | {point.row(lagrangian)}", flush=True)
+            for count in arguments.iterations:
+                log = arguments.logs and arguments.logs / f"{name}-{lagrangian:g}-{count}.txt"
+                point = public.encode(picture, lagrangian, count, log)
+                print(f"| {name} | {lagrangian:g} | Cool-Chic | {count} | {point.row(lagrangian)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
