@@ -70,11 +70,21 @@ def _play(path: Path, name: str, total: int, first: int) -> tuple[int, Iterator[
     return 0, in_range(_blocks(path, name), total, name)
 
 
+class Onward(soundfile.SoundFile):
+    """A file that is read from its beginning to its end: soundfile would seek after each block, after which some decoders
+    give other samples.
+    """
+
+    def seekable(self) -> bool:
+        """Not this one."""
+        return False
+
+
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[soundfile.SoundFile]:
+def _opened(path: Path, name: str) -> Iterator[Onward]:
     """A file that soundfile reads; raises MediaError."""
     try:
-        with files.handle(path) as stream, soundfile.SoundFile(stream) as file:
+        with files.handle(path) as stream, Onward(stream) as file:
             yield file
     except soundfile.LibsndfileError as error:
         raise MediaError(
@@ -85,7 +95,9 @@ def _opened(path: Path, name: str) -> Iterator[soundfile.SoundFile]:
 def _blocks(path: Path, name: str) -> Iterator[np.ndarray]:
     """Samples float32 [channels, n] as they come."""
     with _opened(path, name) as file:
-        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        left = file.frames
+        while left and len(block := file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+            left -= len(block)
             yield block.T
 
 

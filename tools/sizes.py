@@ -12,8 +12,10 @@ PIXEL = 4  # bytes that Pillow takes for a pixel of more than one band
 FRAME, SAMPLE = 3, 4  # bytes of a pixel of a film and of a sample of a sound
 COPIES = 3  # of the samples of a sound that are in memory at a time
 STRETCH, SECONDS = 1 << 18, 10  # of a sound that are read and encoded at a time: samples, and the length of a unit
+WORK = 96 << 20  # bytes that the networks of sounds and films take at least while they encode
 BLOCK = 1 << 16  # samples of a sound that are written at a time
-GROUP, GROUPS = 320, 2  # frames that share a network, and how many groups are in memory at a time
+GROUP, HELD = 320, 2 << 30  # the most frames that share a network, and bytes of them
+GROUPS = 2  # of frames that are in memory at a time
 
 
 def check(path: Path, kind: str | None, name: str, memory: int) -> None:
@@ -74,7 +76,7 @@ def _sound(path: Path) -> int:
 
     try:
         with handle(path) as stream, soundfile.SoundFile(stream) as file:
-            return COPIES * min(max(file.frames, 0), _stretch(file.samplerate)) * file.channels * SAMPLE
+            return WORK + COPIES * min(max(file.frames, 0), _stretch(file.samplerate)) * file.channels * SAMPLE
     except soundfile.LibsndfileError:
         return 0
 
@@ -90,13 +92,14 @@ def _film(path: Path) -> int:
             seconds = (container.duration or 0) / av.time_base
             for pictures in container.streams.video[:1]:
                 frames = pictures.frames or round(seconds * float(pictures.average_rate or 0))
-                found += GROUPS * min(frames, GROUP) * pictures.width * pictures.height * FRAME
+                size = FRAME * pictures.width * pictures.height
+                found += GROUPS * min(size * min(frames, GROUP), max(HELD, size))
             for sound in container.streams.audio[:1]:
                 samples = min(round(seconds * sound.rate), _stretch(sound.rate))
                 found += COPIES * samples * sound.channels * SAMPLE
     except FFmpegError:
         return 0
-    return max(found, 0)
+    return WORK + max(found, 0)
 
 
 def _stretch(rate: int) -> int:
