@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from io import BytesIO
@@ -142,7 +143,7 @@ def test_damage_in_the_middle_leaves_nothing(tmp_path, monkeypatch, capsys, earl
     units = [item for item in reader if isinstance(item, Unit)]
     for number, unit in enumerate(units):
         wrong = number == len(units) // 2 and not early
-        writer.unit(Unit(0, unit.streams, unit.outputs, unit.last, check=unit.check ^ 1 if wrong else unit.check))
+        writer.unit(replace(unit, check=unit.check ^ wrong))
     writer.finish()
     data = bytearray(out.getvalue())
     data[len(data) // 2] ^= 0x10 * early
@@ -150,6 +151,21 @@ def test_damage_in_the_middle_leaves_nothing(tmp_path, monkeypatch, capsys, earl
     assert len(units) > 3 and cli.main(["decode", "a.trip", "--weights", str(path)]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and ("at byte" in error) == early
+    assert [item.name for item in tmp_path.iterdir()] == ["a.trip"]
+
+
+@pytest.mark.parametrize("target", ["b.mp4", "b.mkv", "b"])
+def test_damage_in_the_middle_of_a_film_leaves_nothing(tmp_path, monkeypatch, capsys, target):
+    monkeypatch.chdir(tmp_path)
+    reader, out = Reader(encoded(toys.clip(40, 16, 16, with_sound=True), "video/hnerv", quality=0)), BytesIO()
+    writer = Writer(out, reader.tracks)
+    for number, item in enumerate(reader):
+        writer.item(replace(item, check=item.check ^ 1) if number == 3 else item)  # weights, then units of 16 frames
+    writer.finish()
+    Path("a.trip").write_bytes(out.getvalue())
+    assert cli.main(["decode", "a.trip", target]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("triptych: a.trip: the file is intact")
     assert [item.name for item in tmp_path.iterdir()] == ["a.trip"]
 
 
