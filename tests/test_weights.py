@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from makers import photo, round_trip, speech
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from triptych import weights
 from triptych.codecs.base import Options
@@ -76,3 +78,34 @@ def test_unreadable_weights_are_refused(tmp_path):
         from_file(path)
     with pytest.raises(OSError, match="none"):
         from_file(tmp_path / "none.safetensors")
+
+
+def test_integers_keep_their_types_and_take_little_room(tmp_path):
+    tensors = {
+        "small": np.arange(-5, 5, dtype=np.int64),
+        "large": np.array([2**40, -1], np.int64),
+        "counts": np.array([[0, 65535]], np.int32),
+        "bytes": np.zeros(7, np.uint8),
+        "none": np.zeros(0, np.int64),
+        "floats": np.ones(3, np.float32),
+    }
+    weights.save(tmp_path / "a", "image/patch", 1, {}, tensors)
+    _, found = weights.read(tmp_path / "a")
+    assert found.keys() == tensors.keys()
+    for name, array in tensors.items():
+        assert found[name].dtype == array.dtype and np.array_equal(found[name], array)
+    with safe_open(str(tmp_path / "a"), framework="numpy") as file:
+        stored = {name: file.get_tensor(name).dtype.name for name in tensors}
+    assert stored == {
+        "small": "int8", "large": "int64", "counts": "uint16", "bytes": "uint8", "none": "int64", "floats": "float32"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "types", ['{"a": "float64"}', '{"b": "int64"}', '{"f": "int64"}', '{"a": 3}', "[1]", '"x"', "{"]
+)
+def test_types_that_lie_are_refused(tmp_path, types):
+    metadata = {"codec": "image/patch", "profile": "1", "config": "{}", "types": types}
+    save_file({"a": np.zeros(3, np.int8), "f": np.zeros(3, np.float32)}, str(tmp_path / "a"), metadata)
+    with pytest.raises(ValueError, match="is not a weights file"):
+        weights.read(tmp_path / "a")

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,26 @@ def digest(codec: str, profile: int, config: Mapping[str, Any], tensors: Mapping
 
 
 def save(path: Path, codec: str, profile: int, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
-    """Write a weights file; the configuration travels as its metadata."""
+    """Write a weights file; the configuration travels as its metadata, and so do the types of integers.
+
+    These are stored in the narrowest type that holds them; `read` gives back the type they had.
+    """
+    kept = {name: narrowed(array) for name, array in tensors.items()}
+    types = {name: array.dtype.name for name, array in tensors.items() if kept[name].dtype != array.dtype}
     metadata = {"codec": codec, "profile": str(profile), "config": canonical(config)}
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path), metadata)
+    metadata |= {"types": json.dumps(types, sort_keys=True)} if types else {}
+    save_file({name: np.ascontiguousarray(array) for name, array in kept.items()}, str(path), metadata)
     path.chmod(0o644)  # the library writes for the owner alone
+
+
+def narrowed(array: np.ndarray) -> np.ndarray:
+    """An array whose integers have the narrowest type that holds them."""
+    if array.dtype.kind not in "iu" or not array.size:
+        return array
+    low, high = int(array.min()), int(array.max())
+    fitting = [kind for kind in INTEGERS if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max]
+    # The type it has comes first, so that it stays where no other is narrower.
+    return array.astype(min((array.dtype.name, *fitting), key=lambda kind: np.dtype(kind).itemsize), copy=False)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -132,6 +149,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name, kind in json.loads(metadata.get("types", "{}")).items():
+            if kind not in INTEGERS or tensors[name].dtype.kind not in "iu":
+                raise ValueError(f"{name} cannot be of type {kind}")
+            tensors[name] = tensors[name].astype(kind)
         config = json.loads(metadata["config"])
         return {"codec": metadata["codec"], "profile": int(metadata["profile"]), "config": config}, tensors
     except OSError:
