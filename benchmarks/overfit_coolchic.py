@@ -53,19 +53,23 @@ class Public:
     python: Path
     preset: str
 
-    def run(self, script: str, *arguments: str) -> tuple[str, float, float]:
-        """Output, processor seconds and wall clock seconds of one of its scripts; raises RuntimeError where it fails."""
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    def run(self, script: str, *arguments: str, log: Path = Path(os.devnull)) -> tuple[float, float]:
+        """Processor and wall clock seconds of one of its scripts; raises RuntimeError where it fails."""
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONUNBUFFERED"), "1")
+        environment = os.environ | threads | {"CUDA_VISIBLE_DEVICES": ""}
         began, before = time.perf_counter(), os.times()
         command = [str(self.python), script, *arguments]
-        done = subprocess.run(command, cwd=self.checkout, env=environment, capture_output=True, text=True, check=False)
+        with log.open("w") as out:
+            done = subprocess.run(
+                command, cwd=self.checkout, env=environment, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+            )
         after = os.times()
         if done.returncode:
             raise RuntimeError(f"{script} failed: {done.stderr[-1000:]}")
         cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        return done.stdout, cpu, time.perf_counter() - began
+        return cpu, time.perf_counter() - began
 
-    def encode(self, picture: Picture, lagrangian: float, iterations: int, log: Path | None = None) -> Point:
+    def encode(self, picture: Picture, lagrangian: float, iterations: int, log: Path) -> Point:
         """A picture through its encoder and its decoder; seconds are those of the encoder without its start."""
         start = self.run("cc_encode.py", "--help")
         with tempfile.TemporaryDirectory() as name:
@@ -74,15 +78,13 @@ class Public:
             Image.fromarray(picture.pixels).save(source)
             shape = ("--dec_cfg_residue", f"cfg/dec/intra/{self.preset}.cfg", "--n_itr", str(iterations))
             aim = ("--lmbda", f"{lagrangian:.6g}", "--workdir", name)
-            told, cpu, wall = self.run("cc_encode.py", "-i", source, "-o", file, *aim, *shape)
+            cpu, wall = self.run("cc_encode.py", "-i", source, "-o", file, *aim, *shape, log=log)
             self.run("cc_decode.py", "-i", file, "-o", back)
             size, pixels = Path(file).stat().st_size, np.array(Image.open(back).convert("RGB"))
             names, values = ((folder / "0000-results_encoder.tsv").read_text().splitlines()[i].split() for i in (0, 1))
-            if log:
-                log.write_text(told)
         networks = float(dict(zip(names, values, strict=True))["nn_bpp"])
         bpp = 8 * size / pixels[..., 0].size
-        return Point(bpp, mean_square(pixels, picture), networks / bpp, cpu - start[1], wall - start[2])
+        return Point(bpp, mean_square(pixels, picture), networks / bpp, cpu - start[0], wall - start[1])
 
 
 def ours(codec: OverfitCodec, picture: Picture, lagrangian: float, steps: int) -> Point:
@@ -110,7 +112,7 @@ def main() -> int:
     parser.add_argument("--iterations", type=int, nargs="*", default=[2000], help="of the public code, at least 2000")
     parser.add_argument("--steps", type=int, nargs="*", default=[100, 300, 1000], help="of ours")
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--logs", type=Path, help="folder for what the public code prints")
+    parser.add_argument("--logs", type=Path, help="folder for what the public code prints as it goes")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     public = Public(arguments.checkout.resolve(), arguments.python.absolute(), arguments.preset)
@@ -125,8 +127,8 @@ def main() -> int:
                 point = ours(codec, picture, lagrangian, steps)
                 print(f"| {name} | {lagrangian:g} | image/overfit | {steps} | {point.row(lagrangian)}", flush=True)
             for count in arguments.iterations:
-                log = arguments.logs and arguments.logs / f"{name}-{lagrangian:g}-{count}.txt"
-                point = public.encode(picture, lagrangian, count, log)
+                told = arguments.logs and arguments.logs / f"{name}-{lagrangian:g}-{count}.txt"
+                point = public.encode(picture, lagrangian, count, told or Path(os.devnull))
                 print(f"| {name} | {lagrangian:g} | Cool-Chic | {count} | {point.row(lagrangian)}", flush=True)
     return 0
 

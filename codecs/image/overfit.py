@@ -19,12 +19,14 @@ from ...entropy import Decoder, Encoder
 from ..base import LEAST_TILE, Codec, Options, silent, verify
 from ..signals import Picture
 from .overfit_fit import HARD, Fit, Recipe, fit, synthesise
+from .overfit_levels import refine
 from .overfit_net import CUBIC, PRESETS, fresh, widened
 from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
 STEPS = (40, 70, 100, 200, 350, 600, 1000, 2000, 4000, 7000, 10000)  # by effort
+REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
@@ -284,7 +286,10 @@ def fit_tile(job: Job) -> tuple[list[Weights | Unit], bool]:
         job.options.progress((index + fraction) / count, text)
 
     work = job.codec.begin(pixels, parameters, job.plan.recipe(job.options, pixels[0, 0].numel()))
-    levels, exponents, grids = fit(work, job.options.seconds, progress).result()
+    fit(work, job.options.seconds, progress)
+    if work.recipe.steps >= REFINED and job.options.seconds is None and not work.interrupted:
+        refine(work)
+    levels, exponents, grids = work.result()
     layout = PRESETS[parameters.preset]
     weights, _ = combined(levels, exponents, job.codec.origin(parameters), layout)
     coder = Encoder()

@@ -22,6 +22,7 @@ from .overfit_rate import GridBits, Mix
 GROUPS = (("arm.w", "arm.v"), ("arm.b",), ("up",), ("syn.w", "syn.v"), ("syn.b",), ("conv",))
 EXPONENTS = (-5, -4, -7, -6, -7, -7)
 TRIED = 2  # exponents to each side of the first choice
+TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
@@ -84,6 +85,11 @@ def synthesise(grids: list[Tensor], tensors: dict[str, Tensor], gain: float, lea
     """The picture of grids: float [B, 3, H, W], about 0..1."""
     scaled = [grid * gain for grid in grids]
     x = rise(scaled, tensors["up"]) if learn else Rise.apply(tensors["up"].detach(), *scaled)
+    return paint(x, tensors)
+
+
+def paint(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+    """The synthesis of grids at full size: float [B, GRIDS, H, W], channels last, to [B, 3, H, W]."""
     batch, _, height, width = x.shape
     flat = x.permute(0, 2, 3, 1).reshape(-1, GRIDS)
     x = Mix.apply(flat, *(tensors[f"syn.{name}"] for name in ("w1", "w2", "v", "b1", "b2")))
@@ -134,6 +140,7 @@ class Fit:
             (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
         ]
         self.exponents, self.rounded, self.shift, self.interrupted = list(EXPONENTS), None, 0.0, False
+        self.refined: dict[str, Tensor] = {}
         self.bias = {"bits": 1.0, "error": 1.0}
         self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
 
@@ -158,6 +165,8 @@ class Fit:
 
     def levels(self, name: str) -> Tensor:
         """A tensor's difference to its origin in steps, rounded."""
+        if self.refined:
+            return self.refined[name]
         step = 2.0 ** self.exponents[group_of(name)]
         return ((self.tensors[name].detach() - self.origin[name]) / step).round()
 
@@ -190,7 +199,7 @@ class Fit:
     def choose_steps(self) -> None:
         """Take for each group of weights the step that costs least in error and bits, the others as they are."""
         grids = self.grids(self.hard())
-        for group, first in enumerate(EXPONENTS):
+        for group, first in [*enumerate(EXPONENTS)] * (2 if self.recipe.steps >= TWICE else 1):
             costs = {}
             for exponent in range(first - TRIED, first + TRIED + 1):
                 if GROUPS[group][0].startswith("arm") and exponent < FINEST:
@@ -266,7 +275,8 @@ class Fit:
 
     def result(self) -> tuple[dict[str, np.ndarray], list[int], list[np.ndarray]]:
         """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
-        self.choose_steps()
+        if not self.refined:
+            self.choose_steps()
         self.land()
         levels = {name: self.levels(name).numpy().astype(np.int64) for name in self.tensors}
         grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.hard())]
