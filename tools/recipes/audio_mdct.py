@@ -81,7 +81,8 @@ def wide() -> Recipe:
         name="audio_mdct.wide",
         make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(config, frames=64, start_crops=200, rounds=5, counted=40, music=0.3),
-        data=data("1.4 hours (the first shard)", "34 minutes", "mixed 7 to 3, 12 speech clips kept for validation"),
+        steps=6000,
+        data=data("2.9 hours", "34 minutes", "mixed 7 to 3, 12 speech clips kept for validation"),
     )
 
 
