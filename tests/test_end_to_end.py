@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toys import clip, sound
+from makers import speech
+from toys import clip
 
 from triptych import weights
 from triptych.bitstream import Reader, Writer, WrongModel
@@ -69,7 +70,7 @@ def test_a_codec_without_weights_says_so(codec, monkeypatch):
 
 def test_a_sound():
     needs_weights("audio/mdct-rvq")
-    original = sound(1, 20011)
+    original = Sound(speech(20011), 16000)
     found, data = back_and_forth(original, "a.wav", "--quality", "100")
     assert isinstance(found, Sound) and found.rate == 16000 and found.samples.shape == original.samples.shape
     samples, delay = aligned(original, found)
