@@ -94,7 +94,7 @@ def live() -> Recipe:
         name="audio_mdct.live",
         make=lambda: MdctRvqCodec(config),
         task=lambda: MdctRvqTask(config, frames=64, start_crops=300, rounds=5, counted=40, music=0.1),
-        steps=3000,
+        steps=6500,
     )
 
 
