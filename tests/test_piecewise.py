@@ -200,7 +200,7 @@ for length in (30, 180) if suffix == ".wav" else (6, 60):
     assert cli.main(["decode", "a.trip", "b" + (".flac" if suffix == ".wav" else ".y4m"), *common]) == 0
     peaks.append(machine.peak())
 print(peaks)
-assert peaks[1] - peaks[0] < 16, peaks
+assert peaks[1] - peaks[0] < 32, peaks  # what an allocator keeps varies
 """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,11 +101,18 @@ def decode(
     return found
 
 
+class _Copy(BufferedRandom):
+    """A file that is closed, and gone, when nobody reads it any more."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _seekable(source: BinaryIO | bytes) -> BinaryIO | bytes:
     """A source that can be read at any place: itself, or a temporary copy."""
     if not hasattr(source, "read") or source.seekable():
         return source
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is gone when nobody reads it any more
+    copy = _Copy(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - it is gone when nobody reads it any more
     shutil.copyfileobj(source, copy)
     copy.seek(0)
     return copy

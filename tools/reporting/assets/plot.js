@@ -48,7 +48,9 @@ class Plot {
     holder.append(this.canvas);
     this.holder = holder;
     this.wish = null;
-    new ResizeObserver(() => this.redraw()).observe(this.canvas);
+    new ResizeObserver(() => {
+      if (Math.round(this.canvas.clientWidth) !== this.width) this.redraw();
+    }).observe(this.canvas);
   }
 
   // A wish has axes x and y {label, logarithmic, fromZero, turned} and lines
@@ -60,7 +62,10 @@ class Plot {
 
   redraw() {
     const width = Math.round(this.canvas.clientWidth);
+    this.width = width;
     if (!this.wish || width < 80) return;
+    const [before, told, walking] = [this.last, this.spot, this.walking];
+    const focused = this.picture && document.activeElement === this.picture;
     this.spots = [];
     const height = Math.round(Math.max(280, Math.min(this.wish.height || 480, width * 0.7)));
     const lines = this.wish.lines.filter((line) => line.points.length);
@@ -74,7 +79,7 @@ class Plot {
       class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, tabindex: 0, role: "application",
       "aria-roledescription": "chart",
       "aria-label": `${y.label} by ${x.label}. Arrow keys walk along the points and between the codecs.`,
-      onpointermove: (event) => this.hover(event), onpointerleave: () => this.leave(),
+      onpointermove: (event) => this.hover(event), onpointerleave: () => this.walking || this.leave(),
       onkeydown: (event) => this.walk(event), onblur: () => this.leave(),
     });
     this.picture.append(this.window(across, up), ...grid(across, up, x, y, width));
@@ -83,6 +88,11 @@ class Plot {
     if (this.wish.labels) this.picture.append(...names(this.spots, lines, width));
     this.canvas.replaceChildren(this.picture, this.tip);
     this.leave();
+    // Who walked along the points goes on from there, whatever made the chart be drawn again.
+    this.last = this.spots.find((spot) => before && spot.line.place === before.line.place && spot.number === before.number);
+    if (focused) this.picture.focus({ preventScroll: true });
+    if (told && this.last) this.point(this.last);
+    this.walking = walking;
   }
 
   // Axes for all that was measured; published lines may reach beyond them.
@@ -123,11 +133,13 @@ class Plot {
     return group;
   }
 
-  // A browser tells of a pointer that rests, too, whenever something below it changes: that must not undo the keyboard's choice.
+  // A browser tells of a pointer that rests, too, whenever something below it changes or scrolls: that must not undo the
+  // keyboard's choice.
   hover(event) {
     const rests = this.rest && this.rest[0] === event.clientX && this.rest[1] === event.clientY;
-    if (this.spot && rests) return;
+    if (this.walking && rests) return;
     this.rest = [event.clientX, event.clientY];
+    this.walking = false;
     const box = this.picture.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     let [best, least] = [null, REACH];
@@ -145,6 +157,8 @@ class Plot {
     if (event.key === "Escape") this.leave();
     if (!step && !jump) return;
     event.preventDefault();
+    this.walking = true;
+    this.spot = this.spot || this.last;
     if (!this.spot) {
       this.point(this.spots[0]);
       return;
@@ -160,7 +174,7 @@ class Plot {
   }
 
   point(spot) {
-    this.spot = spot;
+    this.spot = this.last = spot;
     this.emphasise(spot.line.place);
     this.ring?.remove();
     this.ring = draw("circle", { class: "ring", cx: spot.x, cy: spot.y, r: 9 });
@@ -175,6 +189,7 @@ class Plot {
 
   leave() {
     this.spot = null;
+    this.walking = false;
     this.ring?.remove();
     this.tip.hidden = true;
     this.emphasise(null);
