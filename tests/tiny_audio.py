@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from makers import speech
 
+from triptych.bitstream import Damaged, Malformed, SymbolMismatch
 from triptych.codecs.audio import hifi_codec, language_codec, seanet_rvq, wavtokenizer
 from triptych.codecs.audio.context_net import ContextConfig, ContextNet
 from triptych.codecs.audio.mdct_rvq import MdctRvqCodec
+from triptych.codecs.audio.streaming import Packet
 from triptych.codecs.audio.waveform import WaveformCodec
 from triptych.codecs.base import Codec
 from triptych.tools.recipes.audio_context import frame_context, observed, with_context
@@ -38,6 +40,17 @@ def tiny_system(name: str, seed: int = 0, **changes) -> WaveformCodec:
     codec.net.quantiser.fit(codec.net.latents(samples).flatten(0, 1), 4, 256, generator)
     codec.finish([samples])
     return codec
+
+
+def broken(packet: Packet) -> list[tuple[Packet, object]]:
+    """Packets made wrong from one of three frames, with the errors that they may meet."""
+    data, check, any_of = packet.data, packet.check, (Damaged, SymbolMismatch, Malformed)
+    return [
+        (Packet(data, 0, check), Malformed),
+        (Packet(data, 3, check ^ 1), SymbolMismatch),
+        (Packet(data[:-2], 3, check), any_of),
+        (Packet(data + b"\0\0\0\1", 3, check), any_of),
+    ]
 
 
 TINY_CONTEXT = ContextConfig(features=16, width=12, entry_width=10, rank=6)
