@@ -126,6 +126,8 @@ def rows(seconds: float, rounds: int) -> list[Row]:
     for quality in (0, 50, 100):
         trip = files(models.load("audio/mdct-rvq"), quality)
         found.append(measure(f"audio/mdct-rvq, quality {quality}", trip, 16000, seconds, rounds))
+    live = stream(models.load("audio/mdct-rvq", Path("live")), 50)
+    found.append(measure("audio/mdct-rvq live, quality 50, packets of 3 frames", live, 16000, seconds, rounds))
     for name, (cls, config) in SYSTEMS.items():
         torch.manual_seed(0)
         codec = cls(config).eval()
