@@ -94,9 +94,7 @@ class MdctLive:
 
     def speak(self: "MdctRvqCodec", symbols: Symbols, memory: Memory) -> Tensor:
         """The blocks that the next frames complete."""
-        levels, used, codes = (torch.from_numpy(part.astype(np.int64)).to(self.device) for part in symbols.parts)
-        latents = self.net.quantiser.decode(codes.flatten(1), used.flatten()).unflatten(0, levels.shape)
-        return self._say(latents, levels, used, memory)
+        return self._say(*self.vectors(symbols), memory)
 
     def conceal(self: "MdctRvqCodec", channels: int, frames: int, memory: Memory) -> Tensor:
         """The last frame again and again, each time softer."""

@@ -107,10 +107,15 @@ class MdctRvqCodec(MdctLive, Codec):
 
         start: number of the first frame of `symbols` in the sound.
         """
-        net, device = self.net, self.net.weight.device
-        levels, used, codes = (torch.from_numpy(part).to(device).long() for part in symbols.parts)
-        latents = net.quantiser.decode(codes.flatten(1), used.flatten()).unflatten(0, levels.shape)
-        return net.mdct.synthesise(net.coefficients(latents, levels, used, start)[:, first - start : end + 1 - start])
+        coefficients = self.net.coefficients(*self.vectors(symbols), start)
+        return self.net.mdct.synthesise(coefficients[:, first - start : end + 1 - start])
+
+    @torch.inference_mode()
+    def vectors(self, symbols: Symbols) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of codewords float [channel, frame, dim], levels and used int64 [channel, frame]."""
+        levels, used, codes = (torch.from_numpy(part).to(self.device).long() for part in symbols.parts)
+        latents = self.net.quantiser.decode(codes.flatten(1), used.flatten())
+        return latents.unflatten(0, levels.shape), levels, used
 
     def tokenize(self, x: Tensor) -> Tensor:
         """Float [batch, samples] at the codec's rate to int64 [batch, 1 + books, frame]: levels, then all codebooks."""
@@ -155,7 +160,7 @@ class MdctRvqCodec(MdctLive, Codec):
             first, end = layout.coded(unit - 1), layout.coded(unit)
             begin = max(0, first - encoder.reach - 1)
             samples = window.between(begin * hop, (end + encoder.ahead) * hop)
-            samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.net.weight.device)
+            samples = torch.from_numpy(crossing(samples) if modes & CROSSED else samples).to(self.device)
             symbols = self.analyse(samples, plan, first - begin, end - begin)
             coder = Encoder()
             self._traverse(coder, symbols.levels.shape, books, modes, symbols)
