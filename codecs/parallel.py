@@ -1,14 +1,16 @@
-"""Independent pieces of work on several threads, in order and with a bound on how many are under way."""
+"""Independent pieces of work on several threads, in order and with a bound on how many are under way; pairs of pieces."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
 import torch
 
 Given, Made = TypeVar("Given"), TypeVar("Made")
+Both = Callable[[Callable[[], Made], Callable[[], Made]], tuple[Made, Made]]
 
 
 def workers(pieces: int) -> int:
@@ -38,4 +40,33 @@ def in_order(work: Callable[[Given], Made], given: Iterable[Given], threads: int
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+def in_turn(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
+    """What two functions give, one after the other."""
+    return first(), second()
+
+
+@contextmanager
+def beside() -> Iterator[Both]:
+    """A function as `in_turn` that calls the second function at the same time, in a thread that lives as long as the context.
+
+    Each of the two computes with half of the threads that torch may use; where that is one they are called in turn.
+    """
+    before = torch.get_num_threads()
+    if before == 1:
+        yield in_turn
+        return
+    torch.set_num_threads(before // 2)
+    pool = ThreadPoolExecutor(1)
+
+    def both(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
+        later = pool.submit(copy_context().run, second)
+        return first(), later.result()
+
+    try:
+        yield both
+    finally:
+        pool.shutdown(wait=True)
         torch.set_num_threads(before)

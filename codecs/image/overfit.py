@@ -25,7 +25,12 @@ from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
-STEPS = (40, 70, 100, 200, 350, 600, 1000, 2000, 4000, 7000, 10000)  # by effort
+STEPS = (40, 100, 200, 500, 800, 1200, 1800, 2700, 4000, 7000, 10000)  # by effort
+COLD, COLD_BRIEF, BRIEF = (
+    0.02,
+    0.01,
+    300,
+)  # rates of learning of networks that begin at random, also below so many steps
 REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
@@ -94,6 +99,7 @@ class OverfitCodec(Codec):
         super().__init__()
         self.config = config or OverfitConfig()
         self.learned: dict[str, np.ndarray] = {}
+        self.begins = self.config.start  # whether there is an analysis for the first latents
         if self.config.start:
             self.analysis, self.sets = Analysis(), Sets(PRESETS[self.config.preset])
 
@@ -126,11 +132,13 @@ class OverfitCodec(Codec):
         origin = {name: torch.from_numpy(value).float() for name, value in self.origin(parameters).items()}
         random = fresh(layout, torch.Generator().manual_seed(recipe.seed))
         if not parameters.start:
+            recipe = replace(recipe, lr_net=COLD if recipe.steps >= BRIEF else COLD_BRIEF)
             return Fit(pixels, layout, recipe, random, None, origin)
-        with torch.no_grad():
-            grids = self.analysis(pixels, float(parameters.quality))
-        start = widened(origin, random, PRESETS[self.config.preset])
-        return Fit(pixels, layout, recipe, start, torch.cat([grid.reshape(-1) for grid in grids]), origin)
+        start, latents = widened(origin, random, PRESETS[self.config.preset]), None
+        if self.begins:
+            with torch.no_grad():
+                latents = torch.cat([grid.reshape(-1) for grid in self.analysis(pixels, float(parameters.quality))])
+        return Fit(pixels, layout, recipe, start, latents, origin)
 
     # The protocol
 
@@ -249,14 +257,17 @@ class OverfitCodec(Codec):
         """The analysis in half precision and the learned networks as integers."""
         if not self.config.start:
             return {}
-        state = {name: value.half() for name, value in self.analysis.state_dict(prefix="analysis.").items()}
+        analysis = self.analysis.state_dict(prefix="analysis.") if self.begins else {}
+        state = {name: value.half() for name, value in analysis.items()}
         return state | {f"learned.{name}": torch.from_numpy(value) for name, value in self.learned.items()}
 
     def import_state(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `export_state`."""
+        """The inverse of `export_state`. An analysis of another shape is left out: decoders do without, fits begin at zero."""
         if self.config.start:
             own = self.analysis.state_dict(prefix="analysis.")
-            self.analysis.load_state_dict({name.removeprefix("analysis."): state[name].float() for name in own})
+            self.begins = all(name in state and state[name].shape == value.shape for name, value in own.items())
+            if self.begins:
+                self.analysis.load_state_dict({name.removeprefix("analysis."): state[name].float() for name in own})
             self.learned = {name: state[f"learned.{name}"].numpy() for name in self.sets.names}
 
     def decoder_state(self) -> dict[str, Tensor]:

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..optim import cosine
+from ..parallel import Both, beside, in_turn
+from ..soap import Soap
 from .overfit_net import GRIDS, Layout, Rise, features, rise, sizes, to_blocks
 from .overfit_rate import GridBits, Mix
 
@@ -24,13 +26,15 @@ EXPONENTS = (-5, -4, -7, -6, -7, -7)
 TRIED = 2  # exponents to each side of the first choice
 TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
+LEAST = 0.02  # of the rates of learning while latents are soft
+TURN = 10  # steps between two turns of the bases in which the networks learn
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
 FINEST = -8  # of the entropy network
 # Share of the schedule after which latents are rounded and stay, and the networks settle on them: latents that went on,
 # straight through the rounding, would drift across it in numbers (measured: 10 % more loss). Weights are rounded last:
 # rounded before, they cross to the next level by the noise of the optimiser and their bits double.
-HARD = 0.88
+HARD = 0.93
 SLACK, HALVINGS = (
     0.45,
     8,
@@ -52,12 +56,12 @@ class Recipe:
     steps: int
     lagrangian: float
     gain: float
-    lr: float = 0.15
-    lr_net: float = 0.012
-    temperature: tuple[float, float] = (0.3, 0.25)
-    noise: tuple[float, float] = (0.2, 0.18)
-    warm: float = 0.2
-    calm: float = 2.0
+    lr: float = 0.2
+    lr_net: float = 0.05
+    temperature: tuple[float, float] = (0.3, 0.15)
+    noise: tuple[float, float] = (0.2, 0.16)
+    warm: float = 0.1
+    calm: float = 0.2
     weigh: float = 1.0
     seed: int = 0
     bits: float | None = None
@@ -137,7 +141,7 @@ class Fit:
         eps = recipe.calm * self.rate
         self.movers = [
             (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
-            (torch.optim.Adam(learned, betas=(0.9, 0.99)), recipe.lr_net),
+            (Soap(learned, every=TURN), recipe.lr_net),
         ]
         self.exponents, self.rounded, self.shift, self.interrupted = list(EXPONENTS), None, 0.0, False
         self.refined: dict[str, Tensor] = {}
@@ -157,10 +161,8 @@ class Fit:
     def quantised(self, fraction: float) -> Tensor:
         """Latents as the networks see them at this point of the schedule, before they are rounded."""
         share = fraction / HARD
-        low, high = self.recipe.temperature
-        temperature = low * (high / low) ** share
-        low, high = self.recipe.noise
-        noise = torch.randn(self.latents.shape, generator=self.generator) * (low + (high - low) * share)
+        temperature, scale = (low + (high - low) * share for low, high in (self.recipe.temperature, self.recipe.noise))
+        noise = torch.randn(self.latents.shape, generator=self.generator) * scale
         return soften(soften(self.latents, temperature) + noise, temperature)
 
     def levels(self, name: str) -> Tensor:
@@ -214,13 +216,13 @@ class Fit:
             self.exponents[group] = min(costs, key=costs.__getitem__)
 
     def factor(self, fraction: float) -> float:
-        """Of the learning rates: half a cosine down to a tenth, then, with everything rounded, down to nothing."""
+        """Of the learning rates: half a cosine, then, with everything rounded, a fifth down to nothing."""
         if fraction < HARD:
-            return 0.1 + 0.9 * cosine(fraction / HARD, self.recipe.warm, 0.02)
+            return LEAST + (1 - LEAST) * cosine(fraction / HARD, self.recipe.warm, LEAST)
         return 0.2 * (1 - fraction) / (1 - HARD)
 
-    def advance(self, fraction: float) -> None:
-        """One step at `fraction` (0..1) of the schedule."""
+    def advance(self, fraction: float, both: Both = in_turn) -> None:
+        """One step at `fraction` (0..1) of the schedule; `both` runs its two halves."""
         hard = fraction >= HARD
         if hard and self.rounded is None:
             self.land()
@@ -228,16 +230,32 @@ class Fit:
         for mover, lr in self.movers:
             mover.param_groups[0]["lr"] = lr * self.factor(fraction)
             mover.zero_grad()
-        grids = self.grids(self.rounded if hard else self.quantised(fraction))
-        bits, extra = sum(bits_of(grids, self.tensors, True)), self.weight_bits()
-        error = (synthesise(grids, self.tensors, self.recipe.gain) - self.pixels).square().mean()
-        (error + self.rate * (bits + self.recipe.weigh * extra)).backward()
+        flat = self.rounded if hard else self.quantised(fraction)
+        seen = [flat.detach().requires_grad_(not hard) for _ in range(2)]
+        self.bits, self.error = both(lambda: self._rate(seen[0]), lambda: self._distortion(seen[1]))
+        if not hard:
+            flat.backward(seen[0].grad + seen[1].grad)
+        extra = self.weight_bits()
+        (self.rate * self.recipe.weigh * extra).backward()
         for mover, _ in self.movers[hard:]:
             mover.step()
         self.done += 1
-        self.bits, self.net_bits, self.error = float(bits.detach()), float(extra.detach()), float(error.detach())
+        self.net_bits = float(extra.detach())
         if (self.recipe.bits or self.recipe.error) and AIM_FROM < fraction < HARD:
             self.steer()
+
+    def _rate(self, flat: Tensor) -> float:
+        """Bits of flat latents, and the gradients of what they count for latents and entropy network."""
+        bits = sum(bits_of(self.grids(flat), self.tensors, True))
+        (self.rate * bits).backward()
+        return float(bits.detach())
+
+    def _distortion(self, flat: Tensor) -> float:
+        """Squared error of what flat latents become, and its gradients for latents and synthesis."""
+        found = synthesise(self.grids(flat), self.tensors, self.recipe.gain)
+        error = (found - self.pixels).square().mean()
+        error.backward()
+        return float(error.detach())
 
     def steer(self) -> None:
         """Move the weight of the rate towards what is aimed at; now and then compare soft and hard rounding."""
@@ -291,16 +309,17 @@ def fit(work: Fit, seconds: float | None, progress: Callable[[float, str], None]
     began = told = time.monotonic()
     pixels, fraction = work.pixels[0, 0].numel(), 0.0
     try:
-        while fraction < 1:
-            work.advance(fraction)
-            now = time.monotonic()
-            fraction = work.done / work.recipe.steps
-            if seconds is not None:
-                fraction = (now - began) / max(1e-3, seconds * (1 - RESERVE))
-            if now - told > REPORT_EVERY or fraction >= 1:
-                told = now
-                rate = (work.bits + work.net_bits) / pixels
-                progress(min(fraction, 1.0), f"{rate:.3f} bpp, {-10 * math.log10(max(work.error, 1e-10)):.2f} dB")
+        with beside() as both:
+            while fraction < 1:
+                work.advance(fraction, both)
+                now = time.monotonic()
+                fraction = work.done / work.recipe.steps
+                if seconds is not None:
+                    fraction = (now - began) / max(1e-3, seconds * (1 - RESERVE))
+                if now - told > REPORT_EVERY or fraction >= 1:
+                    told = now
+                    rate = (work.bits + work.net_bits) / pixels
+                    progress(min(fraction, 1.0), f"{rate:.3f} bpp, {-10 * math.log10(max(work.error, 1e-10)):.2f} dB")
     except KeyboardInterrupt:
         work.interrupted = True
         progress(fraction, "interrupted: writing what there is")
