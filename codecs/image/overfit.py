@@ -132,7 +132,7 @@ class OverfitCodec(Codec):
         origin = {name: torch.from_numpy(value).float() for name, value in self.origin(parameters).items()}
         random = fresh(layout, torch.Generator().manual_seed(recipe.seed))
         if not parameters.start:
-            recipe = replace(recipe, lr_net=COLD if recipe.steps >= BRIEF else COLD_BRIEF)
+            recipe = replace(recipe, lr_net=COLD)
             return Fit(pixels, layout, recipe, random, None, origin)
         start, latents = widened(origin, random, PRESETS[self.config.preset]), None
         if self.begins:

@@ -27,6 +27,7 @@ TRIED = 2  # exponents to each side of the first choice
 TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 LEAST = 0.02  # of the rates of learning while latents are soft
+LONG = 400  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
 TURN = 10  # steps between two turns of the bases in which the networks learn
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
@@ -47,8 +48,8 @@ class Recipe:
     """How long and how hard to fit.
 
     steps: of the optimiser; lagrangian: weight of a bit per pixel against the squared error of pixels in 0..1;
-    gain: what a latent of 1 means to the synthesis; lr of latents and of networks at their peak; temperature and noise of
-    the rounding at the start and when it hardens; warm: share of the schedule in which the rates of learning rise; calm:
+    gain: what a latent of 1 means to the synthesis; lr of latents and, in long fits, of networks at their peak; temperature
+    and noise of the rounding at the start and when it hardens; warm: share of the schedule in which the rates of learning rise; calm:
     slope, in bits, below which a latent moves less than the rate of learning says; weigh: how much the bits of the networks count;
     bits or error: what the fit is to come to, by moving the weight of the rate.
     """
@@ -141,7 +142,7 @@ class Fit:
         eps = recipe.calm * self.rate
         self.movers = [
             (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
-            (Soap(learned, every=TURN), recipe.lr_net),
+            (Soap(learned, every=TURN), recipe.lr_net * min(1.0, recipe.steps / LONG)),
         ]
         self.exponents, self.rounded, self.shift, self.interrupted = list(EXPONENTS), None, 0.0, False
         self.refined: dict[str, Tensor] = {}
