@@ -36,10 +36,8 @@ FINEST = -8  # of the entropy network
 # straight through the rounding, would drift across it in numbers (measured: 10 % more loss). Weights are rounded last:
 # rounded before, they cross to the next level by the noise of the optimiser and their bits double.
 HARD = 0.93
-SLACK, HALVINGS = (
-    0.45,
-    8,
-)  # largest shift of the places where latents round, and halvings to find the one that meets a rate
+# Largest shift of the places where latents round, and halvings to find the one that meets a rate.
+SLACK, HALVINGS = 0.75, 8
 ARM = ("arm.w1", "arm.w2", "arm.w3", "arm.v", "arm.b1", "arm.b2", "arm.b3")
 
 
@@ -48,9 +46,10 @@ class Recipe:
     """How long and how hard to fit.
 
     steps: of the optimiser; lagrangian: weight of a bit per pixel against the squared error of pixels in 0..1;
-    gain: what a latent of 1 means to the synthesis; lr of latents and, in long fits, of networks at their peak; temperature
-    and noise of the rounding at the start and when it hardens; warm: share of the schedule in which the rates of learning rise; calm:
-    slope, in bits, below which a latent moves less than the rate of learning says; weigh: how much the bits of the networks count;
+    gain: what a latent of 1 means to the synthesis; lr of latents and, in long fits, of networks at their peak;
+    temperature and noise of the rounding at the start and when it hardens; warm: share of the schedule in which the rates
+    of learning rise; calm: slope, in bits, below which a latent moves less than the rate of learning says; weigh: how
+    much the bits of the networks count;
     bits or error: what the fit is to come to, by moving the weight of the rate.
     """
 
