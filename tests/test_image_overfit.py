@@ -270,6 +270,14 @@ def test_halves_of_a_step_beside_each_other_change_nothing():
     assert all(torch.equal(alone, beside) for alone, beside in zip(*found, strict=True))
 
 
+def test_long_fits_end_nearer_to_hard_rounding(cold, monkeypatch):
+    _, plan = cold.open(Picture(photo(32, 32)), Options(quality=40))
+    brief = plan.recipe(Options(), 1024)
+    monkeypatch.setattr(overfit, "STEPS", (7000,) * 11)
+    long = plan.recipe(Options(), 1024)
+    assert long.temperature[1] < brief.temperature[1] and long.steps == 7000
+
+
 def test_levels_are_what_the_bits_of_networks_count(fitted):
     work = fitted[0]
     levels, exponents, _ = work.result()

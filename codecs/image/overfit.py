@@ -26,11 +26,10 @@ from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
 STEPS = (40, 100, 200, 500, 800, 1200, 1800, 2700, 4000, 7000, 10000)  # by effort
-COLD, COLD_BRIEF, BRIEF = (
-    0.02,
-    0.01,
-    300,
-)  # rates of learning of networks that begin at random, also below so many steps
+# Soft rounding of long fits ends nearer to hard rounding: else latents come to live between the integers, and rounding them
+# costs more than the steps gained. Shorter fits would freeze too early.
+ENDURING, HARDER = 4000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
+COLD = 0.02  # rate of learning of networks that begin at random
 REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
@@ -66,8 +65,9 @@ class Plan:
     def recipe(self, options: Options, pixels: int) -> Recipe:
         """How to fit so many pixels."""
         bits = None if self.rate is None else max(8.0, self.rate * pixels - 8 * UNIT_BYTES)
-        step = gain(self.parameters.quality)
-        return Recipe(STEPS[options.effort], self.lagrangian, step, seed=options.seed, bits=bits, error=self.error)
+        steps, step = STEPS[options.effort], gain(self.parameters.quality)
+        rounding = HARDER if steps >= ENDURING else {}
+        return Recipe(steps, self.lagrangian, step, seed=options.seed, bits=bits, error=self.error, **rounding)
 
 
 @dataclass(frozen=True)
