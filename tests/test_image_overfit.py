@@ -15,10 +15,11 @@ from makers import photo, round_trip
 
 from triptych.bitstream import SymbolMismatch, TripError
 from triptych.codecs.base import Options
-from triptych.codecs.image import overfit, overfit_levels
+from triptych.codecs.image import overfit, overfit_bands, overfit_levels
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig, Parameters, tiles
-from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of, fit
-from triptych.codecs.image.overfit_net import GRIDS, PRESETS, TAPS, Rise, features, fresh, rise, sizes, to_blocks
+from triptych.codecs.image.overfit_bands import bands
+from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of, fit, synthesise
+from triptych.codecs.image.overfit_net import GRIDS, PRESETS, TAPS, WHOLE, Rise, features, fresh, rise, sizes, to_blocks
 from triptych.codecs.image.overfit_rate import GridBits, Mix
 from triptych.codecs.image.overfit_start import Sets, between, gain, lagrangian
 from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, pack, parts, traverse
@@ -156,15 +157,49 @@ def test_rising_has_the_gradient_of_the_library(size):
     grids = [torch.randn(2, *shape, requires_grad=True) for shape in sizes(*size)]
     weight = torch.randn(2, GRIDS, *size)
     expected = torch.autograd.grad((rise(grids, up) * weight).sum(), grids)
-    found = torch.autograd.grad((Rise.apply(up, *grids) * weight).sum(), grids)
+    found = torch.autograd.grad((Rise.apply(up, WHOLE, *grids) * weight).sum(), grids)
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("size", [(40, 64), (70, 150), (130, 257), (30, 520)])
+def test_bands_are_the_whole(monkeypatch, size):
+    """Rate, error and all their gradients of the bands of a picture add up to those of the picture."""
+    generator = torch.Generator().manual_seed(3)
+    tensors = fresh(PRESETS["mop"], generator)
+    tensors["conv.w1"].normal_(0, 0.1, generator=generator)
+    tensors["arm.v"].normal_(0, 0.1, generator=generator)
+    weights = [value.requires_grad_() for name, value in tensors.items() if name != "up"]
+    grids = [torch.randn(1, *shape, generator=generator).requires_grad_() for shape in sizes(*size)]
+    pixels = torch.rand(1, 3, *size, generator=generator)
+
+    def slopes(several):
+        bits = sum(sum(bits_of(grids, tensors, True, band)) for band in several)
+        made = [band.inside(pixels) - synthesise(grids, tensors, 0.1, band=band) for band in several]
+        found = torch.autograd.grad(bits + 1e3 * sum(part.square().sum() for part in made), [*grids, *weights])
+        return torch.cat(made, 3), float(bits.detach()), found
+
+    monkeypatch.setattr(overfit_bands, "PIXELS", size[0] * size[1] / 4)
+    several = bands(*size)
+    assert len(several) == min(4, -(-size[1] // 64))
+    assert [band.columns for band in bands(*size, most=1)] == [tuple((0, w) for _, w in sizes(*size))]
+    made, bits, found = slopes(several)
+    whole, expected, wanted = slopes(bands(*size, most=1))
+    assert torch.allclose(made, whole, atol=1e-5) and bits == pytest.approx(expected, rel=1e-5)
+    assert torch.equal(whole, pixels - synthesise(grids, tensors, 0.1))
+    for own, other in zip(found, wanted, strict=True):
+        assert torch.allclose(own, other, atol=1e-4 * float(other.abs().max()))
 
 
 def test_learned_networks_and_their_growth(started):
     """Files begin with the learned networks, also in a larger preset, whose additions have no effect at first."""
     picture = Picture(photo(40, 48))
-    assert started.open(picture, Options(effort=9))[1].parameters.preset == "hop"
-    decoded, track, items = round_trip(started, picture, Options(effort=9, seconds=0.3))
+    assert started.open(picture, Options())[1].parameters.preset == "mop"
+    started.preset = "hop"
+    try:
+        decoded, track, items = round_trip(started, picture, Options(seconds=0.3))
+        assert started.parse(track).preset == "hop"
+    finally:
+        started.preset = "mop"
     again = OverfitCodec(started.config)
     again.import_state(started.export_state())
     assert (again.eval().decode(track, items).pixels == decoded.pixels).all()
@@ -227,8 +262,8 @@ def test_a_rate_is_met_with_few_steps(monkeypatch, steps, rate):
 
 def test_shifted_rounding(fitted):
     work = fitted[0]
-    assert torch.equal(work.hard(), work.latents.detach().round()), "nothing is shifted where no rate is aimed at"
-    fewer = [(setattr(work, "shift", shift), int(work.hard().abs().sum()))[1] for shift in (-0.2, 0.0, 0.2)]
+    assert torch.equal(work.hard()[0], work.latents[0].detach().round()), "nothing is shifted where no rate is aimed at"
+    fewer = [(setattr(work, "shift", shift), int(work.hard()[0].abs().sum()))[1] for shift in (-0.2, 0.0, 0.2)]
     work.shift = 0.0
     assert fewer == sorted(fewer, reverse=True) and len({*fewer}) == 3
 
@@ -267,7 +302,7 @@ def test_halves_of_a_step_beside_each_other_change_nothing():
             fit(work, None, lambda fraction, text: None)
         finally:
             torch.set_num_threads(before)
-        found.append((work.latents.detach(), *work.tensors.values()))
+        found.append((*work.latents, *work.tensors.values()))
     assert all(torch.equal(alone, beside) for alone, beside in zip(*found, strict=True))
 
 

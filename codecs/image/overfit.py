@@ -34,7 +34,6 @@ REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
-LARGE, LARGE_FROM = "hop", 8  # preset of high efforts
 NAMES = tuple(PRESETS)
 FILE_BYTES, UNIT_BYTES = 50, 45  # about what the container takes of a file, and of a tile with its groups of weights
 PROBE, PROBED, PROBE_STEPS = 160, (5, 35, 65, 95), 25  # pixels a side, qualities and steps of a look at the rates
@@ -43,9 +42,9 @@ STARTED = 0x80  # set in the first parameter where the networks are a difference
 
 @dataclass(frozen=True)
 class OverfitConfig:
-    """preset: decoder cost, one of PRESETS; start: whether fits begin from learned networks."""
+    """preset: decoder cost, one of PRESETS; start: whether fits begin from learned networks, which are of that preset."""
 
-    preset: str = "mop"
+    preset: str = "hop"
     start: bool = True
 
     def __post_init__(self) -> None:
@@ -98,6 +97,7 @@ class OverfitCodec(Codec):
     def __init__(self, config: OverfitConfig | None = None) -> None:
         super().__init__()
         self.config = config or OverfitConfig()
+        self.preset = self.config.preset  # of new files; where networks are learned, any that those grow to
         self.learned: dict[str, np.ndarray] = {}
         self.begins = self.config.start  # whether there is an analysis for the first latents
         if self.config.start:
@@ -137,7 +137,7 @@ class OverfitCodec(Codec):
         start, latents = widened(origin, random, PRESETS[self.config.preset]), None
         if self.begins:
             with torch.no_grad():
-                latents = torch.cat([grid.reshape(-1) for grid in self.analysis(pixels, float(parameters.quality))])
+                latents = self.analysis(pixels, float(parameters.quality))
         return Fit(pixels, layout, recipe, start, latents, origin)
 
     # The protocol
@@ -147,7 +147,6 @@ class OverfitCodec(Codec):
         height, width = signal.pixels.shape[:2]
         tile = options.tile or (TILE if height * width > WHOLE else 0)
         tile = tile if tile < max(height, width) else 0
-        preset = LARGE if options.effort >= LARGE_FROM and self.config.preset == "mop" else self.config.preset
         quality, rate, error = options.quality, None, None
         if options.aim is not None:
             measure, value = options.aim
@@ -157,7 +156,7 @@ class OverfitCodec(Codec):
                 rate = value if measure == "bpp" else 8 * value / (height * width)
                 rate = max(1e-4, rate - 8 * FILE_BYTES / (height * width))
             quality = self.quality_for(signal, rate, error, options.seed)
-        parameters = Parameters(preset, self.config.start, round(quality), tile)
+        parameters = Parameters(self.preset, self.config.start, round(quality), tile)
         media = ImageMedia(width, height, format_of(signal), None)
         plan = Plan(parameters, lagrangian(quality), rate, error)
         return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), plan
@@ -169,7 +168,7 @@ class OverfitCodec(Codec):
         pixels = torch.from_numpy(colour[top : top + PROBE, left : left + PROBE]).permute(2, 0, 1)[None].float() / 255
         found = []
         for quality in PROBED:
-            parameters = Parameters(self.config.preset, self.config.start, quality, 0)
+            parameters = Parameters(self.preset, self.config.start, quality, 0)
             work = self.begin(pixels, parameters, Recipe(PROBE_STEPS, lagrangian(quality), gain(quality), seed=seed))
             for step in range(PROBE_STEPS):
                 work.advance(HARD * step / PROBE_STEPS)

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from ..optim import cosine
 from ..parallel import Both, beside, in_turn
 from ..soap import Soap
-from .overfit_net import GRIDS, Layout, Rise, features, rise, sizes, to_blocks
+from .overfit_bands import MOST, Band, bands
+from .overfit_net import GRIDS, WHOLE, Layout, Rise, rise, sizes
 from .overfit_rate import GridBits, Mix
 
 # Groups of tensors that share a step, a power of two: the first choice of its exponent and those that a search tries.
@@ -73,23 +74,27 @@ def group_of(name: str) -> int:
     return next(number for number, prefixes in enumerate(GROUPS) if name.startswith(prefixes))
 
 
-def bits_of(grids: list[Tensor], tensors: dict[str, Tensor], learn: bool = False) -> list[Tensor]:
-    """Estimated bits of every grid, float [B, h, w] each."""
+def bits_of(
+    grids: list[Tensor], tensors: dict[str, Tensor], learn: bool = False, band: Band | None = None
+) -> list[Tensor]:
+    """Estimated bits of every grid, or of what a band has of it; `learn` for gradients."""
     weights, bits = [tensors[name] for name in ARM], []
-    for level, grid in enumerate(grids):
-        seen = to_blocks(features(grids, level)).flatten(1, 2)
-        blocks = to_blocks(grid).flatten(0, 1)
-        valid = to_blocks(torch.ones_like(grid)).flatten(0, 1)
-        valid = None if blocks.numel() == grid.numel() else valid
-        bits.append(GridBits.apply(blocks, seen, valid, level, learn, *weights))
+    band = band or bands(*grids[0].shape[1:], most=1)[0]
+    for level, (first, end) in enumerate(band.columns):
+        if first < end:
+            bits.append(GridBits.apply(*band.blocks(grids, level), level, learn, *weights))
     return bits
 
 
-def synthesise(grids: list[Tensor], tensors: dict[str, Tensor], gain: float, learn: bool = False) -> Tensor:
-    """The picture of grids: float [B, 3, H, W], about 0..1."""
-    scaled = [grid * gain for grid in grids]
-    x = rise(scaled, tensors["up"]) if learn else Rise.apply(tensors["up"].detach(), *scaled)
-    return paint(x, tensors)
+def synthesise(
+    grids: list[Tensor], tensors: dict[str, Tensor], gain: float, learn: bool = False, band: Band | None = None
+) -> Tensor:
+    """The picture of grids, or a band of it: float [B, 3, H, W], about 0..1; `learn` for gradients of the up-sampler."""
+    parts, starts = band.crops(grids) if band else (grids, WHOLE)
+    scaled = [part * gain for part in parts]
+    x = rise(scaled, tensors["up"], starts) if learn else Rise.apply(tensors["up"].detach(), starts, *scaled)
+    found = paint(x, tensors)
+    return band.painted(found) if band else found
 
 
 def paint(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
@@ -117,7 +122,9 @@ class Fit:
     """One fit, advanced step by step.
 
     pixels: float [B, 3, H, W], 0..1; start: networks to begin from and to code the difference to; latents: first values of
-    all grids, flat, finest first, or None for zeros; origin: what the coded differences are relative to.
+    all grids [B, h, w], finest first, or None for zeros; origin: what the coded differences are relative to.
+
+    A step looks at one band of a large picture and moves its latents and the networks. Latents are kept by band, flat.
     """
 
     def __init__(
@@ -126,44 +133,71 @@ class Fit:
         layout: Layout,
         recipe: Recipe,
         start: dict[str, Tensor],
-        latents: Tensor | None = None,
+        latents: list[Tensor] | None = None,
         origin: dict[str, Tensor] | None = None,
     ) -> None:
         self.pixels, self.layout, self.recipe = pixels, layout, recipe
         self.shapes = sizes(*pixels.shape[2:])
-        count = len(pixels) * sum(h * w for h, w in self.shapes)
-        self.latents = (torch.zeros(count) if latents is None else latents.clone()).requires_grad_()
+        self.bands = bands(*pixels.shape[2:], most=1 if len(pixels) > 1 else MOST)
+        first = latents or [torch.zeros(len(pixels), *shape) for shape in self.shapes]
+        self.latents = [part.requires_grad_() for part in self.parts(first)]
+        self.soft = [part.detach() for part in self.latents]
+        self.slopes = [[torch.zeros_like(part) for part in self.soft] for _ in self.bands]
         self.tensors = {name: value.clone().requires_grad_() for name, value in start.items()}
         self.origin = origin or {name: torch.zeros_like(value) for name, value in start.items()}
         self.generator = torch.Generator().manual_seed(recipe.seed)
         learned = [value for name, value in self.tensors.items() if name != "up"]
         self.rate = recipe.lagrangian / pixels[:, 0].numel()
         eps = recipe.calm * self.rate
-        self.movers = [
-            (torch.optim.Adam([self.latents], betas=(0.9, 0.99), eps=eps, fused=True), recipe.lr),
-            (Soap(learned, every=TURN), recipe.lr_net * min(1.0, recipe.steps / LONG)),
-        ]
+        self.movers = [torch.optim.Adam([part], betas=(0.9, 0.99), eps=eps, fused=True) for part in self.latents]
+        self.steps = recipe.steps * len(self.bands)  # of the networks
+        self.teacher, self.lr_net = Soap(learned, every=TURN), recipe.lr_net * min(1.0, self.steps / LONG)
         self.exponents, self.rounded, self.shift, self.interrupted = list(EXPONENTS), None, 0.0, False
         self.refined: dict[str, Tensor] = {}
         self.bias = {"bits": 1.0, "error": 1.0}
-        self.done, self.bits, self.error, self.net_bits = 0, 0.0, 1.0, 0.0
+        self.done, self.seen, self.net_bits = 0, [(0.0, 0.0)], 0.0
 
-    def grids(self, flat: Tensor) -> list[Tensor]:
-        """Flat latents as grids float [B, h, w]."""
-        parts = flat.split([len(self.pixels) * h * w for h, w in self.shapes])
-        return [part.view(-1, h, w) for part, (h, w) in zip(parts, self.shapes, strict=True)]
+    def parts(self, grids: list[Tensor]) -> list[Tensor]:
+        """Grids float [B, h, w] as latents by band, flat."""
+        found = []
+        for band in self.bands:
+            own = [grid[..., first:end].reshape(-1) for grid, (first, end) in zip(grids, band.columns, strict=True)]
+            found.append(torch.cat(own))
+        return found
 
-    def hard(self) -> Tensor:
+    def grids(self, parts: list[Tensor]) -> list[Tensor]:
+        """The inverse of `parts`."""
+        found: list[list[Tensor]] = [[] for _ in self.shapes]
+        for part, band in zip(parts, self.bands, strict=True):
+            shapes = [
+                (len(self.pixels), height, end - first)
+                for (first, end), (height, _) in zip(band.columns, self.shapes, strict=True)
+            ]
+            for own, piece, shape in zip(found, part.split([math.prod(s) for s in shapes]), shapes, strict=True):
+                own.append(piece.view(shape))
+        return [torch.cat(own, 2) if len(own) > 1 else own[0] for own in found]
+
+    def hard(self) -> list[Tensor]:
         """Rounded latents; a positive shift takes more of them towards zero."""
-        size = self.latents.detach().abs()
-        return (size + (0.5 - self.shift)).floor_().clamp_(min=0).copysign_(self.latents.detach())
+        values = [part.detach() for part in self.latents]
+        return [(x.abs() + (0.5 - self.shift)).floor_().clamp_(min=0).copysign_(x) for x in values]
 
-    def quantised(self, fraction: float) -> Tensor:
-        """Latents as the networks see them at this point of the schedule, before they are rounded."""
-        share = fraction / HARD
+    def quantised(self, fraction: float, turn: int) -> Tensor:
+        """Latents of a band as the networks see them at this point of the schedule, before they are rounded."""
+        share, latents = fraction / HARD, self.latents[turn]
         temperature, scale = (low + (high - low) * share for low, high in (self.recipe.temperature, self.recipe.noise))
-        noise = torch.randn(self.latents.shape, generator=self.generator) * scale
-        return soften(soften(self.latents, temperature) + noise, temperature)
+        noise = torch.randn(latents.shape, generator=self.generator) * scale
+        return soften(soften(latents, temperature) + noise, temperature)
+
+    @property
+    def bits(self) -> float:
+        """Estimated bits of the latents, when each band was seen last."""
+        return sum(bits for bits, _ in self.seen) * len(self.bands) / len(self.seen)
+
+    @property
+    def error(self) -> float:
+        """Squared error, when each band was seen last."""
+        return sum(error for _, error in self.seen) * len(self.bands) / len(self.seen)
 
     def levels(self, name: str) -> Tensor:
         """A tensor's difference to its origin in steps, rounded."""
@@ -223,73 +257,81 @@ class Fit:
 
     def advance(self, fraction: float, both: Both = in_turn) -> None:
         """One step at `fraction` (0..1) of the schedule; `both` runs its two halves."""
-        hard = fraction >= HARD
+        hard, turn = fraction >= HARD, self.done % len(self.bands)
         if hard and self.rounded is None:
             self.land()
             self.rounded = self.hard()
-        for mover, lr in self.movers:
+        for mover, lr in ((self.movers[turn], self.recipe.lr), (self.teacher, self.lr_net)):
             mover.param_groups[0]["lr"] = lr * self.factor(fraction)
             mover.zero_grad()
-        flat = self.rounded if hard else self.quantised(fraction)
-        seen = [flat.detach().requires_grad_(not hard) for _ in range(2)]
-        self.bits, self.error = both(lambda: self._rate(seen[0]), lambda: self._distortion(seen[1]))
         if not hard:
-            flat.backward(seen[0].grad + seen[1].grad)
+            flat = self.quantised(fraction, turn)
+            self.soft[turn] = flat.detach()
+        now = self.rounded if hard else self.soft
+        seen = [[part.detach().requires_grad_(not hard) for part in now] for _ in range(2)]
+        band = self.bands[turn]
+        found = both(lambda: self._rate(seen[0], band), lambda: self._distortion(seen[1], band))
+        self.seen = [*self.seen[self.done == 0 :], found][-len(self.bands) :]
         extra = self.weight_bits()
-        (self.rate * self.recipe.weigh * extra).backward()
-        for mover, _ in self.movers[hard:]:
-            mover.step()
+        (self.rate * self.recipe.weigh / len(self.bands) * extra).backward()
+        if not hard:
+            self.slopes[turn] = [one.grad + other.grad for one, other in zip(*seen, strict=True)]
+            # What the latents of a band do to others is known from when those were seen last.
+            flat.backward(sum(slopes[turn] for slopes in self.slopes))
+            self.movers[turn].step()
+        self.teacher.step()
         self.done += 1
         self.net_bits = float(extra.detach())
         if (self.recipe.bits or self.recipe.error) and AIM_FROM < fraction < HARD:
             self.steer()
 
-    def _rate(self, flat: Tensor) -> float:
-        """Bits of flat latents, and the gradients of what they count for latents and entropy network."""
-        bits = sum(bits_of(self.grids(flat), self.tensors, True))
+    def _rate(self, parts: list[Tensor], band: Band) -> float:
+        """Bits of a band, and the gradients of what they count for latents and entropy network."""
+        bits = sum(bits_of(self.grids(parts), self.tensors, True, band))
         (self.rate * bits).backward()
         return float(bits.detach())
 
-    def _distortion(self, flat: Tensor) -> float:
-        """Squared error of what flat latents become, and its gradients for latents and synthesis."""
-        found = synthesise(self.grids(flat), self.tensors, self.recipe.gain)
-        error = (found - self.pixels).square().mean()
+    def _distortion(self, parts: list[Tensor], band: Band) -> float:
+        """What a band has of the squared error, and its gradients for latents and synthesis."""
+        found = synthesise(self.grids(parts), self.tensors, self.recipe.gain, band=band)
+        error = (found - band.inside(self.pixels)).square().sum() / self.pixels.numel()
         error.backward()
         return float(error.detach())
 
     def steer(self) -> None:
         """Move the weight of the rate towards what is aimed at; now and then compare soft and hard rounding."""
-        if self.done % CALIBRATE == 0:
-            bits, extra, error = self.measure()
+        if self.done % (CALIBRATE * len(self.bands)) == 0:
+            bits, extra, error = self.measure(self.tensors)  # as the steps of the weights are not chosen yet
             self.bias["bits"] = (bits + extra) / (self.bits + self.net_bits)
             self.bias["error"] = error / self.error
         if self.recipe.bits:
             miss = math.log(self.bias["bits"] * (self.bits + self.net_bits) / self.recipe.bits)
         else:
             miss = math.log(self.recipe.error / (self.bias["error"] * self.error))
-        self.rate *= math.exp(min(0.1, STEER / self.recipe.steps) * max(-0.7, min(0.7, miss)))
+        self.rate *= math.exp(min(0.1, STEER / self.recipe.steps) / len(self.bands) * max(-0.7, min(0.7, miss)))
 
     @torch.no_grad()
-    def measure(self) -> tuple[float, float, float]:
-        """Bits of latents, bits of networks (both estimated) and squared error of what would be written now."""
-        grids, tensors = self.grids(self.hard()), self.networks()
+    def measure(self, tensors: dict[str, Tensor] | None = None) -> tuple[float, float, float]:
+        """Bits of latents, bits of networks (both estimated) and squared error of what would be written now.
+
+        tensors: networks to take instead of those with rounded differences.
+        """
+        grids, tensors = self.grids(self.hard()), tensors or self.networks()
         bits = float(sum(bits_of(grids, tensors)))
         pixels = synthesise(grids, tensors, self.recipe.gain).mul(255).round().clamp(0, 255) / 255
         return bits, self.level_bits(), float((pixels - self.pixels).square().mean())
 
     @torch.no_grad()
     def land(self) -> None:
-        """Where a rate is aimed at, shift the places where latents round until the estimate meets it."""
-        if not self.recipe.bits:
+        """Where a rate or an error is aimed at, shift the places where latents round until the estimate meets it."""
+        if not self.recipe.bits and not self.recipe.error:
             return
-        low, high, tensors = -SLACK, SLACK, self.networks()
-        aim = self.recipe.bits - self.level_bits()
+        low, high, tensors = -SLACK, SLACK, self.networks() if self.rounded else self.tensors
         for _ in range(HALVINGS):
             self.shift = (low + high) / 2
-            if float(sum(bits_of(self.grids(self.hard()), tensors))) > aim:
-                low = self.shift
-            else:
-                high = self.shift
+            bits, extra, error = self.measure(tensors)
+            more = error < self.recipe.error if self.recipe.error else bits + extra > self.recipe.bits
+            low, high = (self.shift, high) if more else (low, self.shift)
 
     def result(self) -> tuple[dict[str, np.ndarray], list[int], list[np.ndarray]]:
         """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
@@ -313,7 +355,7 @@ def fit(work: Fit, seconds: float | None, progress: Callable[[float, str], None]
             while fraction < 1:
                 work.advance(fraction, both)
                 now = time.monotonic()
-                fraction = work.done / work.recipe.steps
+                fraction = work.done / work.steps
                 if seconds is not None:
                     fraction = (now - began) / max(1e-3, seconds * (1 - RESERVE))
                 if now - told > REPORT_EVERY or fraction >= 1:

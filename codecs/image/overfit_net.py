@@ -22,6 +22,7 @@ TAPS = (
 )
 REACH = 3  # rows and columns that the neighbours span
 FEATURES = 5  # inputs from coarser grids: three places of the next, one of each of the two after it
+WHOLE = (0,) * GRIDS
 CUBIC = (-0.0234375, -0.0703125, 0.2265625, 0.8671875)  # half of a symmetric kernel that doubles the size
 
 
@@ -131,31 +132,38 @@ def cut(length: int) -> tuple[int, int]:
     return count, -(-length // count)
 
 
-def to_blocks(x: Tensor) -> Tensor:
-    """[..., h, w] to [..., blocks, rows, columns], blocks in raster order, zeros beyond the grid."""
+def to_blocks(x: Tensor, side: int | None = None) -> Tensor:
+    """[..., h, w] to [..., blocks, rows, columns], blocks in raster order, zeros beyond the grid.
+
+    side: columns of a block, where x is not the whole grid.
+    """
     (down, rows), (across, columns) = (cut(length) for length in x.shape[-2:])
+    if side is not None:
+        across, columns = -(-x.shape[-1] // side), side
     x = F.pad(x, (0, across * columns - x.shape[-1], 0, down * rows - x.shape[-2]))
     x = x.unflatten(-2, (down, rows)).unflatten(-1, (across, columns))
     return x.transpose(-3, -2).flatten(-4, -3)
 
 
-def features(grids: list[Tensor], level: int) -> Tensor:
+def features(grids: list[Tensor], level: int, columns: tuple[int, int] | None = None) -> Tensor:
     """What a grid's entropy network sees of the coarser ones: [FEATURES, B, h, w].
 
     The place above it in the next grid with the nearest neighbours of that across and down, and the places above it in
-    the two grids after that; zeros where there are no such grids.
+    the two grids after that; zeros where there are no such grids. columns: the first and the end of those wanted, instead of all.
     """
-    size = grids[level].shape
+    first, end = columns or (0, grids[level].shape[2])
+    left = max(0, first // 8 - 1) * 8  # a column of each of the coarser grids begins there, and neighbours are at hand
+    size = grids[level][..., left : end + 8].shape
     planes = [grids[level].new_zeros(size)] * FEATURES
     for step in range(1, min(3, GRIDS - 1 - level) + 1):
-        x = grids[level + step]
+        x = grids[level + step][..., left >> step : -(-(end + 8) >> step)]
         if step == 1:
             planes[1] = _twice(_near(x, 2), 1)[:, : size[1], : size[2]]
             planes[2] = _twice(_near(x, 1), 2)[:, : size[1], : size[2]]
         for _ in range(step):
             x = _twice(_twice(x, 1), 2)
         planes[(0, 3, 4)[step - 1]] = x[:, : size[1], : size[2]]
-    return torch.stack(planes)
+    return torch.stack([plane[..., first - left : end - left] for plane in planes])
 
 
 def _twice(x: Tensor, axis: int) -> Tensor:
@@ -181,10 +189,10 @@ class Rise(torch.autograd.Function):
     """`rise` with gradients for the grids alone, which takes a fraction of the time of the library's."""
 
     @staticmethod
-    def forward(ctx: object, up: Tensor, *grids: Tensor) -> Tensor:
+    def forward(ctx: object, up: Tensor, starts: Sequence[int], *grids: Tensor) -> Tensor:
         ctx.save_for_backward(up)
-        ctx.shapes = [grid.shape for grid in grids]
-        return rise(grids, up)
+        ctx.shapes, ctx.starts = [grid.shape for grid in grids], starts
+        return rise(grids, up, starts)
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> tuple:
@@ -194,13 +202,13 @@ class Rise(torch.autograd.Function):
             slopes.append(gradient[:, 0])
             if level == GRIDS - 1:
                 break
-            down, across = (2 * side for side in ctx.shapes[level + 1][1:])
-            rest = F.pad(gradient[:, 1:], (0, across - width, 0, down - height))
+            (down, across), start = (2 * side for side in ctx.shapes[level + 1][1:]), ctx.starts[level]
+            rest = F.pad(gradient[:, 1:], (start, across - width - start, 0, down - height))
             rest = rest.contiguous(memory_format=torch.channels_last)
             kernel = kernels(up[level], rest.shape[1])
             x = F.conv2d(rest, kernel, stride=2, padding=7, groups=rest.shape[1])
             gradient = _fold(_fold(x, 2), 3).contiguous(memory_format=torch.channels_last)
-        return None, *slopes
+        return None, None, *slopes
 
 
 def _fold(x: Tensor, axis: int) -> Tensor:
@@ -212,13 +220,17 @@ def _fold(x: Tensor, axis: int) -> Tensor:
     return torch.cat((first, x.narrow(axis, 3, n - 6), last), axis)
 
 
-def rise(grids: Sequence[Tensor], up: Tensor) -> Tensor:
-    """All grids at full size, finest first: float [B, GRIDS, H, W], channels last; edges are repeated."""
+def rise(grids: Sequence[Tensor], up: Tensor, starts: Sequence[int] = WHOLE) -> Tensor:
+    """All grids at full size, finest first: float [B, GRIDS, H, W], channels last; edges are repeated.
+
+    starts: column of each grid's first in what the coarser one is doubled to, where grids are some columns of whole ones.
+    """
     x = grids[-1][:, None]
     for level in range(GRIDS - 2, -1, -1):
         grid = grids[level][:, None]
         x = F.pad(x, (2, 2, 2, 2), mode="replicate").contiguous(memory_format=torch.channels_last)
         x = F.conv_transpose2d(x, kernels(up[level], x.shape[1]), stride=2, padding=7, groups=x.shape[1])
-        x = torch.cat((grid, x[:, :, : grid.shape[2], : grid.shape[3]]), 1)
+        start = starts[level]
+        x = torch.cat((grid, x[:, :, : grid.shape[2], start : start + grid.shape[3]]), 1)
         x = x.contiguous(memory_format=torch.channels_last)
     return x

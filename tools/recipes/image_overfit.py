@@ -14,7 +14,9 @@ from torch import Generator, Tensor
 from ...codecs.image.overfit import OverfitCodec, OverfitConfig
 from ...codecs.image.overfit_fit import HARD, Fit, bits_of, soften, synthesise
 from ...codecs.image.overfit_fit import Recipe as Steps
-from ...codecs.image.overfit_start import POINTS, gain, lagrangian
+from ...codecs.image.overfit_net import fresh, widened
+from ...codecs.image.overfit_start import POINTS, gain, lagrangian, unit
+from .. import models
 from ..train import Recipe
 from .image_patch import DATA, _middle
 from .packs import decoded
@@ -24,12 +26,12 @@ HELD = """ Of these the first 300, every 30th kept for validation. After the ste
 the five rate points for 250 steps, networks shared and latents their own."""
 
 
-def default() -> Recipe:
-    """Networks of the preset `mop`, crops of 128x128."""
+def default(start: Path | None = None) -> Recipe:
+    """Networks of the preset `hop`, crops of 128x128; from weights `start` where they are given, also those of a smaller preset."""
     return Recipe(
         name="image_overfit.default",
-        make=lambda: OverfitCodec(OverfitConfig()),
-        task=lambda: OverfitTask(crop=128),
+        make=lambda: OverfitCodec(OverfitConfig("hop")),
+        task=lambda: OverfitTask(crop=128, origin=start),
         steps=16000,
         batch=6,
         lr=2e-3,
@@ -59,8 +61,10 @@ def smoke() -> Recipe:
 class OverfitTask:
     """Pictures in memory, random crops; error plus lambda times bits at one random quality a step."""
 
-    def __init__(self, crop: int, most: int = PICTURES, joint: int = 20, joint_steps: int = 250) -> None:
-        self.crop, self.most, self.joint, self.joint_steps = crop, most, joint, joint_steps
+    def __init__(
+        self, crop: int, most: int = PICTURES, joint: int = 20, joint_steps: int = 250, origin: Path | None = None
+    ) -> None:
+        self.crop, self.most, self.joint, self.joint_steps, self.origin = crop, most, joint, joint_steps, origin
 
     def load(self, data: Path, generator: Generator) -> None:
         """The first pictures of `train/images`; every 30th is kept for validation, its centre only."""
@@ -70,7 +74,19 @@ class OverfitTask:
         self.held = [_middle(p, 256) for p in found[::30]]
 
     def start(self, codec: OverfitCodec, generator: Generator) -> None:
-        """Nothing: the networks begin at random."""
+        """Random networks, or those of weights; what a larger preset adds to them has no effect yet."""
+        if self.origin is None:
+            return
+        known = models.from_file(self.origin)
+        codec.analysis.load_state_dict(known.analysis.state_dict())
+        own, layout = known.sets.layout, codec.sets.layout
+        for point in range(POINTS):
+            learned = {
+                name: np.ldexp(value[point].astype(np.float64), unit(name)) for name, value in known.learned.items()
+            }
+            grown = {name: torch.from_numpy(value).float() for name, value in own.grown(learned, layout).items()}
+            for name, value in widened(grown, fresh(layout, generator), own).items():
+                codec.sets[name].data[point] = value
 
     def batch(self, size: int, generator: Generator) -> Tensor:
         """Random crops, half of them reduced by two, mirrored at random: uint8 [size, 3, crop, crop]."""
@@ -142,7 +158,7 @@ class OverfitTask:
             quality = 100 * point / (POINTS - 1)
             recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.01, weigh=0.0)
             start = {name: codec.sets[name][point].detach().clone() for name in codec.sets.names}
-            latents = torch.cat([grid.reshape(-1) for grid in codec.analysis(pixels, quality)]).detach()
+            latents = [grid.detach() for grid in codec.analysis(pixels, quality)]
             work = Fit(pixels, codec.sets.layout, recipe, start, latents, start)
             for step in range(self.joint_steps):
                 with torch.enable_grad():
