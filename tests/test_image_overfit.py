@@ -45,7 +45,7 @@ def cold():
 def started():
     """A codec whose learned networks are random ones."""
     torch.manual_seed(0)
-    codec = OverfitCodec(OverfitConfig("mop"))
+    codec = OverfitCodec(OverfitConfig("mop", larger="hop"))
     codec.freeze()
     return codec.eval().requires_grad_(False)
 
@@ -193,20 +193,19 @@ def test_bands_are_the_whole(monkeypatch, size):
 def test_learned_networks_and_their_growth(started):
     """Files begin with the learned networks, also in a larger preset, whose additions have no effect at first."""
     picture = Picture(photo(40, 48))
-    assert started.open(picture, Options())[1].parameters.preset == "mop"
-    started.preset = "hop"
-    try:
-        decoded, track, items = round_trip(started, picture, Options(seconds=0.3))
-        assert started.parse(track).preset == "hop"
-    finally:
-        started.preset = "mop"
+    cases = {"mop": Options(effort=2), "hop": Options(effort=9)}
+    assert {started.open(picture, options)[1].parameters.preset for options in cases.values()} == set(cases)
+    decoded, track, items = round_trip(started, picture, Options(effort=9, seconds=0.3))
+    assert started.parse(track).preset == "hop"
     again = OverfitCodec(started.config)
     again.import_state(started.export_state())
     assert (again.eval().decode(track, items).pixels == decoded.pixels).all()
     assert set(started.decoder_state()) < set(started.export_state())
     with pytest.raises(TripError, match="no learned networks"):
         OverfitCodec(OverfitConfig("lop", start=False)).decode(track, items)
-    small, large = (started.origin(Parameters(preset, True, 37, 0)) for preset in ("mop", "hop"))
+    with pytest.raises(ValueError, match="no preset is called"):
+        OverfitConfig("mop", larger="hip")
+    small, large = (started.origin(Parameters(preset, True, 37, 0)) for preset in ("hop", "vhop"))
     pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
     grids = [grid.round() for grid in started.analysis(pixels, 37.0)]
     bits = [

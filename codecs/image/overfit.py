@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...bitstream import ImageMedia, SampleFormat, Track, Unit, Weights, varint
 from ...bitstream.errors import Malformed
@@ -25,15 +25,17 @@ from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
-STEPS = (40, 100, 200, 500, 800, 1200, 1800, 2700, 4000, 7000, 10000)  # by effort
+STEPS = (40, 100, 200, 350, 600, 900, 1400, 2200, 3500, 6000, 10000)  # by effort
 # Soft rounding of long fits ends nearer to hard rounding: else latents come to live between the integers, and rounding them
 # costs more than the steps gained. Shorter fits would freeze too early.
-ENDURING, HARDER = 4000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
+ENDURING, HARDER = 2000, {"temperature": (0.45, 0.08), "noise": (0.25, 0.15)}
 COLD = 0.02  # rate of learning of networks that begin at random
 REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
+LARGE_FROM = 3  # efforts with the larger preset
+PLACES = ("learned", "larger")  # of the networks of the presets in weights
 NAMES = tuple(PRESETS)
 FILE_BYTES, UNIT_BYTES = 50, 45  # about what the container takes of a file, and of a tile with its groups of weights
 PROBE, PROBED, PROBE_STEPS = 160, (5, 35, 65, 95), 25  # pixels a side, qualities and steps of a look at the rates
@@ -42,14 +44,21 @@ STARTED = 0x80  # set in the first parameter where the networks are a difference
 
 @dataclass(frozen=True)
 class OverfitConfig:
-    """preset: decoder cost, one of PRESETS; start: whether fits begin from learned networks, which are of that preset."""
+    """preset: decoder cost, one of PRESETS; start: whether fits begin from learned networks; larger: the preset of high efforts."""
 
-    preset: str = "hop"
+    preset: str = "mop"
     start: bool = True
+    larger: str | None = None
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"no preset is called {self.preset}; there are {', '.join(PRESETS)}")
+        for preset in self.presets:
+            if preset not in PRESETS:
+                raise ValueError(f"no preset is called {preset}; there are {', '.join(PRESETS)}")
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Presets of new files, for low and for high efforts; each has networks of its own where there are learned ones."""
+        return (self.preset, self.larger) if self.larger else (self.preset,)
 
 
 @dataclass(frozen=True)
@@ -97,17 +106,17 @@ class OverfitCodec(Codec):
     def __init__(self, config: OverfitConfig | None = None) -> None:
         super().__init__()
         self.config = config or OverfitConfig()
-        self.preset = self.config.preset  # of new files; where networks are learned, any that those grow to
-        self.learned: dict[str, np.ndarray] = {}
+        self.learned: dict[str, dict[str, np.ndarray]] = {}
         self.begins = self.config.start  # whether there is an analysis for the first latents
         if self.config.start:
-            self.analysis, self.sets = Analysis(), Sets(PRESETS[self.config.preset])
+            self.analysis = Analysis()
+            self.sets = nn.ModuleDict({preset: Sets(PRESETS[preset]) for preset in self.config.presets})
 
     # Where a fit begins
 
     def freeze(self) -> None:
         """Round the learned networks to the integers that ship, the analysis to half precision."""
-        self.learned = self.sets.integers()
+        self.learned = {preset: sets.integers() for preset, sets in self.sets.items()}
         with torch.no_grad():
             for parameter in self.analysis.parameters():
                 parameter.copy_(parameter.half().float())
@@ -118,13 +127,17 @@ class OverfitCodec(Codec):
         if not parameters.start:
             zero = {name: np.zeros(shape) for name, shape in layout.shapes().items()}
             return zero | {"up": np.tile(CUBIC, (len(zero["up"]), 1))}
-        own = PRESETS[self.config.preset]
-        if not self.learned or not own.fits(layout):
+        own = self.nearest(parameters.preset)
+        if own not in self.learned or not PRESETS[own].fits(layout):
             raise Malformed(
                 f"there are no learned networks of the preset {parameters.preset} that the picture begins with"
             )
-        sets = {name: between(value, parameters.quality) for name, value in self.learned.items()}
-        return {name: np.ldexp(value, unit(name)) for name, value in own.grown(sets, layout).items()}
+        sets = {name: between(value, parameters.quality) for name, value in self.learned[own].items()}
+        return {name: np.ldexp(value, unit(name)) for name, value in PRESETS[own].grown(sets, layout).items()}
+
+    def nearest(self, preset: str) -> str:
+        """The preset with learned networks from which one begins: its own, or the largest, which may grow to it."""
+        return preset if preset in self.config.presets else self.config.presets[-1]
 
     def begin(self, pixels: Tensor, parameters: Parameters, recipe: Recipe) -> Fit:
         """A fit of pixels float [1, 3, H, W] at its start."""
@@ -134,7 +147,7 @@ class OverfitCodec(Codec):
         if not parameters.start:
             recipe = replace(recipe, lr_net=COLD)
             return Fit(pixels, layout, recipe, random, None, origin)
-        start, latents = widened(origin, random, PRESETS[self.config.preset]), None
+        start, latents = widened(origin, random, PRESETS[self.nearest(parameters.preset)]), None
         if self.begins:
             with torch.no_grad():
                 latents = self.analysis(pixels, float(parameters.quality))
@@ -147,6 +160,7 @@ class OverfitCodec(Codec):
         height, width = signal.pixels.shape[:2]
         tile = options.tile or (TILE if height * width > WHOLE else 0)
         tile = tile if tile < max(height, width) else 0
+        preset = self.config.presets[-1 if options.effort >= LARGE_FROM else 0]
         quality, rate, error = options.quality, None, None
         if options.aim is not None:
             measure, value = options.aim
@@ -155,20 +169,20 @@ class OverfitCodec(Codec):
             else:
                 rate = value if measure == "bpp" else 8 * value / (height * width)
                 rate = max(1e-4, rate - 8 * FILE_BYTES / (height * width))
-            quality = self.quality_for(signal, rate, error, options.seed)
-        parameters = Parameters(self.preset, self.config.start, round(quality), tile)
+            quality = self.quality_for(signal, preset, rate, error, options.seed)
+        parameters = Parameters(preset, self.config.start, round(quality), tile)
         media = ImageMedia(width, height, format_of(signal), None)
         plan = Plan(parameters, lagrangian(quality), rate, error)
         return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), plan
 
-    def quality_for(self, signal: Picture, rate: float | None, error: float | None, seed: int) -> float:
+    def quality_for(self, signal: Picture, preset: str, rate: float | None, error: float | None, seed: int) -> float:
         """About the quality that comes to so many bits per pixel or this squared error, by short fits of the centre."""
         colour, _ = split(signal)
         top, left = (max(0, (length - PROBE) // 2) for length in colour.shape[:2])
         pixels = torch.from_numpy(colour[top : top + PROBE, left : left + PROBE]).permute(2, 0, 1)[None].float() / 255
         found = []
         for quality in PROBED:
-            parameters = Parameters(self.preset, self.config.start, quality, 0)
+            parameters = Parameters(preset, self.config.start, quality, 0)
             work = self.begin(pixels, parameters, Recipe(PROBE_STEPS, lagrangian(quality), gain(quality), seed=seed))
             for step in range(PROBE_STEPS):
                 work.advance(HARD * step / PROBE_STEPS)
@@ -258,7 +272,10 @@ class OverfitCodec(Codec):
             return {}
         analysis = self.analysis.state_dict(prefix="analysis.") if self.begins else {}
         state = {name: value.half() for name, value in analysis.items()}
-        return state | {f"learned.{name}": torch.from_numpy(value) for name, value in self.learned.items()}
+        for preset, place in zip(self.config.presets, PLACES, strict=False):
+            learned = self.learned.get(preset, {})
+            state |= {f"{place}.{name}": torch.from_numpy(value) for name, value in learned.items()}
+        return state
 
     def import_state(self, state: dict[str, Tensor]) -> None:
         """The inverse of `export_state`. An analysis of another shape is left out: decoders do without, fits begin at zero."""
@@ -267,11 +284,14 @@ class OverfitCodec(Codec):
             self.begins = all(name in state and state[name].shape == value.shape for name, value in own.items())
             if self.begins:
                 self.analysis.load_state_dict({name.removeprefix("analysis."): state[name].float() for name in own})
-            self.learned = {name: state[f"learned.{name}"].numpy() for name in self.sets.names}
+            self.learned = {
+                preset: {name: state[f"{place}.{name}"].numpy() for name in PRESETS[preset].shapes()}
+                for preset, place in zip(self.config.presets, PLACES, strict=False)
+            }
 
     def decoder_state(self) -> dict[str, Tensor]:
         """The learned networks; nothing where the file carries its networks whole."""
-        return {name: value for name, value in self.export_state().items() if name.startswith("learned.")}
+        return {name: value for name, value in self.export_state().items() if name.startswith(PLACES)}
 
 
 @dataclass(frozen=True)

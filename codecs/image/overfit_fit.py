@@ -28,7 +28,7 @@ TRIED = 2  # exponents to each side of the first choice
 TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 LEAST = 0.02  # of the rates of learning while latents are soft
-LONG = 400  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
+LONG = 300  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
 TURN = 10  # steps between two turns of the bases in which the networks learn
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
@@ -58,9 +58,9 @@ class Recipe:
     lagrangian: float
     gain: float
     lr: float = 0.2
-    lr_net: float = 0.05
-    temperature: tuple[float, float] = (0.3, 0.15)
-    noise: tuple[float, float] = (0.2, 0.16)
+    lr_net: float = 0.03
+    temperature: tuple[float, float] = (0.45, 0.12)
+    noise: tuple[float, float] = (0.25, 0.16)
     warm: float = 0.1
     calm: float = 0.2
     weigh: float = 1.0
@@ -259,7 +259,7 @@ class Fit:
         """One step at `fraction` (0..1) of the schedule; `both` runs its two halves."""
         hard, turn = fraction >= HARD, self.done % len(self.bands)
         if hard and self.rounded is None:
-            self.land()
+            self.land(self.tensors)
             self.rounded = self.hard()
         for mover, lr in ((self.movers[turn], self.recipe.lr), (self.teacher, self.lr_net)):
             mover.param_groups[0]["lr"] = lr * self.factor(fraction)
@@ -322,11 +322,11 @@ class Fit:
         return bits, self.level_bits(), float((pixels - self.pixels).square().mean())
 
     @torch.no_grad()
-    def land(self) -> None:
-        """Where a rate or an error is aimed at, shift the places where latents round until the estimate meets it."""
+    def land(self, tensors: dict[str, Tensor]) -> None:
+        """Where a rate or an error is aimed at, shift the places where latents round until the estimate with networks meets it."""
         if not self.recipe.bits and not self.recipe.error:
             return
-        low, high, tensors = -SLACK, SLACK, self.networks() if self.rounded else self.tensors
+        low, high = -SLACK, SLACK
         for _ in range(HALVINGS):
             self.shift = (low + high) / 2
             bits, extra, error = self.measure(tensors)
@@ -337,7 +337,7 @@ class Fit:
         """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
         if not self.refined:
             self.choose_steps()
-        self.land()
+        self.land(self.networks())
         levels = {name: self.levels(name).numpy().astype(np.int64) for name in self.tensors}
         grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.hard())]
         return levels, list(self.exponents), grids

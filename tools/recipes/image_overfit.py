@@ -3,6 +3,7 @@
 python -m triptych.tools.train image_overfit.default --data DATA --out runs/image-overfit --precision float32 --export weights
 """
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from ...codecs.image.overfit import OverfitCodec, OverfitConfig
+from ...codecs.image.overfit import OverfitCodec, OverfitConfig, Parameters
 from ...codecs.image.overfit_fit import HARD, Fit, bits_of, soften, synthesise
 from ...codecs.image.overfit_fit import Recipe as Steps
 from ...codecs.image.overfit_net import fresh, widened
-from ...codecs.image.overfit_start import POINTS, gain, lagrangian, unit
+from ...codecs.image.overfit_start import POINTS, Sets, gain, lagrangian
 from .. import models
 from ..train import Recipe
 from .image_patch import DATA, _middle
@@ -27,11 +28,22 @@ the five rate points for 250 steps, networks shared and latents their own."""
 
 
 def default(start: Path | None = None) -> Recipe:
-    """Networks of the preset `hop`, crops of 128x128; from weights `start` where they are given, also those of a smaller preset."""
-    return Recipe(
+    """Networks of the preset `hop` and the analysis, crops of 128x128, from weights `start` of `small`; those of `mop` stay."""
+    return replace(
+        small(),
         name="image_overfit.default",
-        make=lambda: OverfitCodec(OverfitConfig("hop")),
+        make=lambda: _codec(OverfitConfig("mop", larger="hop")),
         task=lambda: OverfitTask(crop=128, origin=start),
+        steps=24000,
+    )
+
+
+def small() -> Recipe:
+    """Networks of the preset `mop` and the analysis from nothing, crops of 128x128."""
+    return Recipe(
+        name="image_overfit.small",
+        make=lambda: OverfitCodec(OverfitConfig("mop")),
+        task=lambda: OverfitTask(crop=128),
         steps=16000,
         batch=6,
         lr=2e-3,
@@ -58,6 +70,14 @@ def smoke() -> Recipe:
     )
 
 
+def _codec(config: OverfitConfig) -> OverfitCodec:
+    """A codec of which the networks of the last preset are trained."""
+    codec = OverfitCodec(config)
+    for preset in config.presets[:-1]:
+        codec.sets[preset].requires_grad_(False)
+    return codec
+
+
 class OverfitTask:
     """Pictures in memory, random crops; error plus lambda times bits at one random quality a step."""
 
@@ -74,19 +94,23 @@ class OverfitTask:
         self.held = [_middle(p, 256) for p in found[::30]]
 
     def start(self, codec: OverfitCodec, generator: Generator) -> None:
-        """Random networks, or those of weights; what a larger preset adds to them has no effect yet."""
-        if self.origin is None:
+        """Random networks; where there is a larger preset, what weights of the smaller one grow to, without effect yet."""
+        if not codec.config.larger:
             return
+        if self.origin is None:
+            raise ValueError("a larger preset begins with the weights of the smaller one: name them with --start")
         known = models.from_file(self.origin)
         codec.analysis.load_state_dict(known.analysis.state_dict())
-        own, layout = known.sets.layout, codec.sets.layout
+        small, large = (codec.sets[preset] for preset in codec.config.presets)
         for point in range(POINTS):
-            learned = {
-                name: np.ldexp(value[point].astype(np.float64), unit(name)) for name, value in known.learned.items()
-            }
-            grown = {name: torch.from_numpy(value).float() for name, value in own.grown(learned, layout).items()}
-            for name, value in widened(grown, fresh(layout, generator), own).items():
-                codec.sets[name].data[point] = value
+            learned = known.origin(Parameters(codec.config.preset, True, 100 * point // (POINTS - 1), 0))
+            grown = small.layout.grown(learned, large.layout)
+            for sets, values in ((small, learned), (large, grown)):
+                floats = {name: torch.from_numpy(value).float() for name, value in values.items()}
+                if sets is large:
+                    floats = widened(floats, fresh(large.layout, generator), small.layout)
+                for name, value in floats.items():
+                    sets[name].data[point] = value
 
     def batch(self, size: int, generator: Generator) -> Tensor:
         """Random crops, half of them reduced by two, mirrored at random: uint8 [size, 3, crop, crop]."""
@@ -112,7 +136,7 @@ class OverfitTask:
         for grid in codec.analysis(pixels, quality):
             noise = torch.randn(grid.shape, generator=generator) * (0.2 - 0.06 * progress)
             soft.append(soften(soften(grid, temperature) + noise, temperature))
-        return self._loss(soft, codec.sets.at(quality), pixels, quality)
+        return self._loss(soft, trained(codec).at(quality), pixels, quality)
 
     def _loss(
         self, grids: list[Tensor], tensors: dict[str, Tensor], pixels: Tensor, quality: float
@@ -131,7 +155,7 @@ class OverfitTask:
             for picture in self.held:
                 pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
                 grids = [grid.round() for grid in codec.analysis(pixels, quality)]
-                found = self._loss(grids, codec.sets.at(quality), pixels, quality)
+                found = self._loss(grids, trained(codec).at(quality), pixels, quality)
                 sums += [float(found[name]) for name in ("loss", "bpp", "mse")]
             loss, bpp, mse = sums / len(self.held)
             figures |= {f"bpp{point}": bpp, f"psnr{point}": -10 * np.log10(mse)}
@@ -144,7 +168,7 @@ class OverfitTask:
         columns = [pixels]
         for quality in (10.0, 50.0, 90.0):
             grids = [grid.round() for grid in codec.analysis(pixels, quality)]
-            columns.append(synthesise(grids, codec.sets.at(quality), gain(quality)))
+            columns.append(synthesise(grids, trained(codec).at(quality), gain(quality)))
         strip = torch.cat(columns, 3)[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).byte().numpy()
         Image.fromarray(strip).save(folder / "sample.png")
 
@@ -154,18 +178,27 @@ class OverfitTask:
         Latents that are fitted are not distributed as those of the analysis: networks for the former are what a fit needs.
         """
         pixels = self.batch(self.joint, Generator().manual_seed(11)).float() / 255
-        for point in range(POINTS):
-            quality = 100 * point / (POINTS - 1)
-            recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.01, weigh=0.0)
-            start = {name: codec.sets[name][point].detach().clone() for name in codec.sets.names}
-            latents = [grid.detach() for grid in codec.analysis(pixels, quality)]
-            work = Fit(pixels, codec.sets.layout, recipe, start, latents, start)
-            for step in range(self.joint_steps):
-                with torch.enable_grad():
-                    work.advance(HARD * step / self.joint_steps)
-                if step % 50 == 0 or step + 1 == self.joint_steps:
-                    print(f"point {point} step {step}: {work.bits / pixels[:, 0].numel():.3f} bpp, {work.error:.6f}")
-            with torch.no_grad():
-                for name, value in work.tensors.items():
-                    codec.sets[name][point] = value
+        for sets in codec.sets.values():
+            for point in range(POINTS):
+                self._settle(codec, sets, point, pixels)
         codec.freeze()
+
+    def _settle(self, codec: OverfitCodec, sets: Sets, point: int, pixels: Tensor) -> None:
+        """Fit the networks of one rate point to pictures whose latents are fitted too."""
+        quality = 100 * point / (POINTS - 1)
+        recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.01, weigh=0.0)
+        start = {name: sets[name][point].detach().clone() for name in sets.names}
+        latents = [grid.detach() for grid in codec.analysis(pixels, quality)]
+        work = Fit(pixels, sets.layout, recipe, start, latents, start)
+        for step in range(self.joint_steps):
+            work.advance(HARD * step / self.joint_steps)
+            if step % 50 == 0 or step + 1 == self.joint_steps:
+                print(f"point {point} step {step}: {work.bits / pixels[:, 0].numel():.3f} bpp, {work.error:.6f}")
+        with torch.no_grad():
+            for name, value in work.tensors.items():
+                sets[name][point] = value
+
+
+def trained(codec: OverfitCodec) -> Sets:
+    """The networks that learn: those of the last preset."""
+    return codec.sets[codec.config.presets[-1]]
