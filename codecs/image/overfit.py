@@ -25,7 +25,7 @@ from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
-STEPS = (40, 100, 200, 350, 600, 900, 1400, 2200, 3500, 6000, 10000)  # by effort
+STEPS = (40, 100, 200, 330, 600, 900, 1400, 2200, 3500, 6000, 10000)  # by effort
 # Soft rounding of long fits ends nearer to hard rounding: else latents come to live between the integers, and rounding them
 # costs more than the steps gained. Shorter fits would freeze too early.
 ENDURING, HARDER = 2000, {"temperature": (0.45, 0.08), "noise": (0.25, 0.15)}
