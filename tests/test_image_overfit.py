@@ -16,12 +16,12 @@ from makers import photo, round_trip
 from triptych.bitstream import SymbolMismatch, TripError
 from triptych.codecs.base import Options
 from triptych.codecs.image import overfit, overfit_bands, overfit_levels
-from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig, Parameters, tiles
+from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig, tiles
 from triptych.codecs.image.overfit_bands import bands
 from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of, fit, synthesise
 from triptych.codecs.image.overfit_net import GRIDS, PRESETS, TAPS, WHOLE, Rise, features, fresh, rise, sizes, to_blocks
 from triptych.codecs.image.overfit_rate import GridBits, Mix
-from triptych.codecs.image.overfit_start import Sets, between, gain, lagrangian
+from triptych.codecs.image.overfit_start import gain, lagrangian
 from triptych.codecs.image.overfit_symbols import Arm, Symbols, combined, pack, parts, traverse
 from triptych.codecs.signals import Picture
 from triptych.entropy import Decoder, Encoder, RateCounter
@@ -39,15 +39,6 @@ def short(monkeypatch):
 @pytest.fixture(scope="module")
 def cold():
     return OverfitCodec(OverfitConfig("lop", start=False))
-
-
-@pytest.fixture(scope="module")
-def started():
-    """A codec whose learned networks are random ones."""
-    torch.manual_seed(0)
-    codec = OverfitCodec(OverfitConfig("mop", larger="hop"))
-    codec.freeze()
-    return codec.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +67,6 @@ def test_any_size_and_format(cold, height, width, planes, quality):
     if planes in (2, 4):
         assert (decoded.pixels[..., -1] == picture.pixels[..., -1]).all()
     assert cold.memory(track) > 0
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 200), (150, 2)])
-def test_tiny_and_tall_pictures_with_learned_networks(started, size):
-    picture = Picture(photo(*size))
-    decoded, _, _ = round_trip(started, picture, Options(effort=0))
-    assert decoded.pixels.shape == picture.pixels.shape
 
 
 def test_a_fit_learns_the_picture(cold):
@@ -188,40 +172,6 @@ def test_bands_are_the_whole(monkeypatch, size):
     assert torch.equal(whole, pixels - synthesise(grids, tensors, 0.1))
     for own, other in zip(found, wanted, strict=True):
         assert torch.allclose(own, other, atol=1e-4 * float(other.abs().max()))
-
-
-def test_learned_networks_and_their_growth(started):
-    """Files begin with the learned networks, also in a larger preset, whose additions have no effect at first."""
-    picture = Picture(photo(40, 48))
-    cases = {"mop": Options(effort=2), "hop": Options(effort=9)}
-    assert {started.open(picture, options)[1].parameters.preset for options in cases.values()} == set(cases)
-    decoded, track, items = round_trip(started, picture, Options(effort=9, seconds=0.3))
-    assert started.parse(track).preset == "hop"
-    again = OverfitCodec(started.config)
-    again.import_state(started.export_state())
-    assert (again.eval().decode(track, items).pixels == decoded.pixels).all()
-    assert set(started.decoder_state()) < set(started.export_state())
-    with pytest.raises(TripError, match="no learned networks"):
-        OverfitCodec(OverfitConfig("lop", start=False)).decode(track, items)
-    with pytest.raises(ValueError, match="no preset is called"):
-        OverfitConfig("mop", larger="hip")
-    small, large = (started.origin(Parameters(preset, True, 37, 0)) for preset in ("hop", "vhop"))
-    pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
-    grids = [grid.round() for grid in started.analysis(pixels, 37.0)]
-    bits = [
-        float(sum(bits_of(grids, {name: torch.from_numpy(value).float() for name, value in origin.items()})))
-        for origin in (small, large)
-    ]
-    assert bits[0] == pytest.approx(bits[1], rel=1e-4)
-
-
-def test_networks_between_two_points():
-    sets = Sets(PRESETS["lop"])
-    with torch.no_grad():
-        sets["arm.w2"][2] += 1
-    whole = sets.integers()["arm.w2"]
-    assert (between(whole, 50) == whole[2]).all() and (between(whole, 100) == whole[4]).all()
-    np.testing.assert_allclose(between(whole, 60) / 256, sets.at(60.0)["arm.w2"].detach(), atol=0.01)
 
 
 def test_presets_cost_what_they_say():

@@ -32,7 +32,7 @@ def default(start: Path | None = None) -> Recipe:
     return replace(
         small(),
         name="image_overfit.default",
-        make=lambda: _codec(OverfitConfig("mop", larger="hop")),
+        make=lambda: larger(OverfitConfig("mop", larger="hop")),
         task=lambda: OverfitTask(crop=128, origin=start),
         steps=24000,
     )
@@ -70,7 +70,7 @@ def smoke() -> Recipe:
     )
 
 
-def _codec(config: OverfitConfig) -> OverfitCodec:
+def larger(config: OverfitConfig) -> OverfitCodec:
     """A codec of which the networks of the last preset are trained."""
     codec = OverfitCodec(config)
     for preset in config.presets[:-1]:
