@@ -25,16 +25,16 @@ from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
 
-STEPS = (40, 100, 200, 330, 600, 900, 1400, 2200, 3500, 6000, 10000)  # by effort
+STEPS = (40, 100, 200, 500, 800, 1200, 1800, 2700, 4000, 7000, 10000)  # by effort
 # Soft rounding of long fits ends nearer to hard rounding: else latents come to live between the integers, and rounding them
 # costs more than the steps gained. Shorter fits would freeze too early.
-ENDURING, HARDER = 2000, {"temperature": (0.45, 0.08), "noise": (0.25, 0.15)}
+ENDURING, HARDER = 2000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
 COLD = 0.02  # rate of learning of networks that begin at random
 REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
-LARGE_FROM = 3  # efforts with the larger preset
+LARGE_FROM = 6  # efforts with the larger preset: its networks cost more bits than they save in short fits
 PLACES = ("learned", "larger")  # of the networks of the presets in weights
 NAMES = tuple(PRESETS)
 FILE_BYTES, UNIT_BYTES = 50, 45  # about what the container takes of a file, and of a tile with its groups of weights

@@ -1,7 +1,8 @@
-"""Bands of a picture, so many of its columns: a step of a fit looks at one of them, and the networks move after each.
+"""Bands of a picture, so many of its columns: a short fit looks at one after the other, and the networks move after each.
 
 Networks of a few hundred numbers have enough to learn from in a part of a large picture; so they move several times in the
-time of one look at all of it. Columns, since sky is above and ground below: bands should not differ much.
+time of one look at all of it, which counts where there are few. Columns, since sky is above and ground below: bands should
+not differ much.
 """
 
 from collections.abc import Sequence

@@ -28,7 +28,8 @@ TRIED = 2  # exponents to each side of the first choice
 TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 LEAST = 0.02  # of the rates of learning while latents are soft
-LONG = 300  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
+LONG = 400  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
+ENOUGH = 500  # steps of the networks: shorter fits of large pictures come nearer to that by bands
 TURN = 10  # steps between two turns of the bases in which the networks learn
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
@@ -58,7 +59,7 @@ class Recipe:
     lagrangian: float
     gain: float
     lr: float = 0.2
-    lr_net: float = 0.03
+    lr_net: float = 0.04
     temperature: tuple[float, float] = (0.45, 0.12)
     noise: tuple[float, float] = (0.25, 0.16)
     warm: float = 0.1
@@ -124,7 +125,8 @@ class Fit:
     pixels: float [B, 3, H, W], 0..1; start: networks to begin from and to code the difference to; latents: first values of
     all grids [B, h, w], finest first, or None for zeros; origin: what the coded differences are relative to.
 
-    A step looks at one band of a large picture and moves its latents and the networks. Latents are kept by band, flat.
+    Where steps are few, each is as many as a large picture has bands: one looks at one band and moves its latents and the
+    networks. Latents are kept by band, flat.
     """
 
     def __init__(
@@ -138,7 +140,8 @@ class Fit:
     ) -> None:
         self.pixels, self.layout, self.recipe = pixels, layout, recipe
         self.shapes = sizes(*pixels.shape[2:])
-        self.bands = bands(*pixels.shape[2:], most=1 if len(pixels) > 1 else MOST)
+        most = 1 if len(pixels) > 1 else max(1, min(MOST, round(ENOUGH / recipe.steps)))
+        self.bands = bands(*pixels.shape[2:], most=most)
         first = latents or [torch.zeros(len(pixels), *shape) for shape in self.shapes]
         self.latents = [part.requires_grad_() for part in self.parts(first)]
         self.soft = [part.detach() for part in self.latents]
