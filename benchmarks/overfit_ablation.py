@@ -1,6 +1,6 @@
 """What parts of the fit of image/overfit bring: each is taken away, or put in its place what was there before.
 
-python benchmarks/overfit_ablation.py ../shared/data/eval/kodak --pictures kodim05 kodim19 --steps 300
+python benchmarks/overfit_ablation.py ../shared/data/eval/kodak --pictures kodim05 kodim17 --quality 20 --steps 200
 
 Cost is squared error + lambda x bits per pixel of the real file, in thousandths.
 """
@@ -21,6 +21,7 @@ from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig
 from triptych.codecs.image.overfit_start import lagrangian
 from triptych.tools import models
 
+HARDER = {"ENDURING": 0, "HARDER": {"temperature": (0.3, 0.15), "noise": (0.2, 0.16)}}
 SLOWER = 0.2  # of the rate of learning of SOAP, about the best for Adam
 
 
@@ -38,13 +39,13 @@ class PlainAdam(torch.optim.Adam):
 
 def variants(learned: OverfitCodec) -> dict[str, tuple[OverfitCodec, list]]:
     """Codecs and what is changed in their modules."""
-    cold = OverfitCodec(OverfitConfig(learned.preset, start=False))
+    cold = OverfitCodec(OverfitConfig(learned.config.preset, start=False))
     return {
         "as it is": (learned, []),
-        "a whole picture a step": (learned, [patch.object(overfit_fit, "MOST", 1)]),
+        "without bands": (learned, [patch.object(overfit_fit, "MOST", 1)]),
         "Adam for the networks": (learned, [patch.object(overfit_fit, "Soap", PlainAdam)]),
-        "harder rounding": (learned, [patch.object(overfit, "ENDURING", 0)]),
-        "levels chosen one by one": (learned, [patch.object(overfit, "REFINED", 0)]),
+        "rounding that begins harder": (learned, [patch.object(overfit, n, v) for n, v in HARDER.items()]),
+        "the larger preset": (learned, [patch.object(overfit, "LARGE_FROM", 0)]),
         "no learned start": (cold, []),
     }
 
@@ -66,10 +67,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--pictures", nargs="+", default=["kodim05", "kodim19"])
+    parser.add_argument("--pictures", nargs="+", default=["kodim05", "kodim17"])
     parser.add_argument("--side", type=int, default=0, help="of the crop; 0 for whole pictures")
-    parser.add_argument("--quality", type=float, default=30.0)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--quality", type=float, default=20.0)
+    parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print("| variant | bpp | PSNR | networks | cost | CPU s |\n|---|---|---|---|---|---|")
