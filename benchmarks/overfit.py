@@ -69,7 +69,7 @@ def starts(arguments: argparse.Namespace) -> None:
     """A table of rate, PSNR and bits at equal quality, with and without learned networks and first latents."""
     codecs = {
         "learned": models.load("image/overfit", arguments.weights),
-        "cold": OverfitCodec(OverfitConfig("hop", start=False)),
+        "cold": OverfitCodec(OverfitConfig("mop", start=False)),
     }
     paths = sorted(arguments.data.glob("*.png"))
     paths = paths[:: max(1, len(paths) // arguments.pictures)][: arguments.pictures]
