@@ -136,7 +136,7 @@ def theirs(task: dict[str, Any]) -> dict[str, float]:
 
 def coded(path: Path, found: dict[str, float]) -> None:
     """Bytes of a quantised network as the public code counts them: one Huffman code, 16 bits for every scale and least value."""
-    stored = torch.load(path)
+    stored = torch.load(path, weights_only=True)
     tensors = [stored["embed"], *stored["model"].values()]
     symbols = np.concatenate([tensor["quant"].flatten().numpy() for tensor in tensors])
     side = sum(16 * (tensor["min"].numel() + tensor["scale"].numel()) for tensor in tensors)
@@ -154,7 +154,7 @@ def shown(task: dict[str, Any]) -> None:
     network = None
     for _ in sys.stdin:
         began = time.process_time()
-        stored = torch.load(folder / "quant_vid.pth", map_location="cpu")
+        stored = torch.load(folder / "quant_vid.pth", map_location="cpu", weights_only=True)
         embeddings = dequant_tensor(stored["embed"])
         network = network or torch.jit.load(folder / "img_decoder.pth", map_location="cpu")
         network.load_state_dict({key: dequant_tensor(value) for key, value in stored["model"].items()})
