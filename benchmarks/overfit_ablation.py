@@ -7,8 +7,7 @@ Cost is squared error + lambda x bits per pixel of the real file, in thousandths
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,11 +21,11 @@ from triptych.codecs.image.overfit_start import lagrangian
 from triptych.tools import models
 
 HARDER = {"ENDURING": 0, "HARDER": {"temperature": (0.3, 0.15), "noise": (0.2, 0.16)}}
-SLOWER = 0.2  # of the rate of learning of SOAP, about the best for Adam
+SLOWER = 0.2  # of the rate of learning of SOAP; not searched for in this comparison
 
 
 class PlainAdam(torch.optim.Adam):
-    """Adam in place of SOAP, at a rate of learning that suits it."""
+    """Adam in place of SOAP, at a lower rate of learning."""
 
     def __init__(self, params: list[torch.Tensor], every: int) -> None:
         super().__init__(params)
@@ -50,18 +49,6 @@ def variants(learned: OverfitCodec) -> dict[str, tuple[OverfitCodec, list]]:
     }
 
 
-@contextmanager
-def changed(patches: list) -> Iterator[None]:
-    """Patches for a while."""
-    for one in patches:
-        one.start()
-    try:
-        yield
-    finally:
-        for one in patches:
-            one.stop()
-
-
 def main() -> int:
     """Command line: one row a variant."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -75,7 +62,9 @@ def main() -> int:
     torch.set_num_threads(1)
     print("| variant | bpp | PSNR | networks | cost | CPU s |\n|---|---|---|---|---|---|")
     for name, (codec, patches) in variants(models.load("image/overfit", arguments.weights)).items():
-        with changed(patches):
+        with ExitStack() as stack:
+            for one in patches:
+                stack.enter_context(one)
             pictures = [crop(arguments.data / f"{picture}.png", arguments.side) for picture in arguments.pictures]
             rows = [measured(codec, picture, arguments.quality, arguments.steps) for picture in pictures]
         bpp, error, share, seconds = np.mean(rows, axis=0)

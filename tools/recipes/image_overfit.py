@@ -1,6 +1,9 @@
 """Training of where image/overfit begins: networks for five rate points and an analysis, jointly on many pictures.
 
-python -m triptych.tools.train image_overfit.default --data DATA --out runs/image-overfit --precision float32 --export weights
+The networks of the smaller preset and the analysis first, then from their weights those of the larger one:
+python -m triptych.tools.train image_overfit.small --data DATA --out runs/small --precision float32 --export runs/small
+python -m triptych.tools.train image_overfit.default --start SMALL --data DATA --out runs/hop --precision float32 --export weights
+SMALL is the file that the first leaves in runs/small.
 """
 
 from dataclasses import replace
