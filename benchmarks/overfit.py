@@ -169,12 +169,10 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=6)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--quality", type=float, nargs="+", default=[15.0, 50.0])
-    parser.add_argument("--refine", action="store_true", help="the levels of the networks of short fits too")
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.3, 1.0], help="rates for aims")
     parser.add_argument("--steps", type=int, nargs="+", default=[100, 300, 1000])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    overfit.REFINED = 0 if arguments.refine else overfit.REFINED
     task = {"starts": starts, "decoder": decoder, "aims": aims, "crops": crops, "compare": compare}[arguments.what]
     task(arguments)
     return 0

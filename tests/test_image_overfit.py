@@ -15,7 +15,7 @@ from makers import photo, round_trip
 
 from triptych.bitstream import SymbolMismatch, TripError
 from triptych.codecs.base import Options
-from triptych.codecs.image import overfit, overfit_bands, overfit_levels
+from triptych.codecs.image import overfit, overfit_bands
 from triptych.codecs.image.overfit import OverfitCodec, OverfitConfig, tiles
 from triptych.codecs.image.overfit_bands import bands
 from triptych.codecs.image.overfit_fit import Fit, Recipe, bits_of, fit, synthesise
@@ -215,30 +215,6 @@ def test_shifted_rounding(fitted):
     fewer = [(setattr(work, "shift", shift), int(work.hard()[0].abs().sum()))[1] for shift in (-0.2, 0.0, 0.2)]
     work.shift = 0.0
     assert fewer == sorted(fewer, reverse=True) and len({*fewer}) == 3
-
-
-def test_refined_levels_cost_less():
-    pixels = torch.from_numpy(photo(64, 64)).permute(2, 0, 1)[None].float() / 255
-    layout = PRESETS["lop"]
-    work = Fit(pixels, layout, Recipe(60, 1e-3, gain(50)), fresh(layout, torch.Generator().manual_seed(0)))
-    for step in range(60):
-        work.advance(step / 60)
-    work.choose_steps()
-    bits, extra, error = work.measure()
-    overfit_levels.refine(work)
-    finer = work.measure()
-    assert finer[2] + work.rate * (finer[0] + finer[1]) < error + work.rate * (bits + extra)
-    levels, _, _ = work.result()
-    assert work.refined and all(np.array_equal(levels[name], work.refined[name].numpy()) for name in levels)
-
-
-def test_refining_keeps_what_is_not_better(fitted, monkeypatch):
-    work, before = fitted[0], list(fitted[0].exponents)
-    monkeypatch.setattr(work, "choose_steps", lambda: None)  # it would go on from the steps that it chose
-    monkeypatch.setattr(overfit_levels, "COARSER", (9,))
-    monkeypatch.setattr(overfit_levels, "_descend", lambda *_: None)
-    overfit_levels.refine(work)
-    assert not work.refined and work.exponents == before
 
 
 def test_halves_of_a_step_beside_each_other_change_nothing():

@@ -30,7 +30,6 @@ STEPS = (40, 100, 200, 500, 800, 1200, 1800, 2700, 4000, 7000, 10000)  # by effo
 # costs more than the steps gained. Shorter fits would freeze too early.
 ENDURING, HARDER = 2000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
 COLD = 0.02  # rate of learning of networks that begin at random
-REFINED = 1000  # steps of fits whose levels are refined one by one
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
 WORK = 400  # bytes for each pixel of a tile while it is decoded
@@ -317,8 +316,7 @@ def fit_tile(job: Job) -> tuple[list[Weights | Unit], bool]:
 
     work = job.codec.begin(pixels, parameters, job.plan.recipe(job.options, pixels[0, 0].numel()))
     fit(work, job.options.seconds, progress)
-    if work.recipe.steps >= REFINED and job.options.seconds is None and not work.interrupted:
-        refine(work)
+    refine(work)
     levels, exponents, grids = work.result()
     layout = PRESETS[parameters.preset]
     weights, _ = combined(levels, exponents, job.codec.origin(parameters), layout)

@@ -21,11 +21,9 @@ from .overfit_bands import MOST, Band, bands
 from .overfit_net import GRIDS, WHOLE, Layout, Rise, rise, sizes
 from .overfit_rate import GridBits, Mix
 
-# Groups of tensors that share a step, a power of two: the first choice of its exponent and those that a search tries.
+# Groups of tensors that share a step, a power of two, and its exponent where none is chosen.
 GROUPS = (("arm.w", "arm.v"), ("arm.b",), ("up",), ("syn.w", "syn.v"), ("syn.b",), ("conv",))
 EXPONENTS = (-5, -4, -7, -6, -7, -7)
-TRIED = 2  # exponents to each side of the first choice
-TWICE = 200  # steps of fits in which the search goes through the groups again
 AIM_FROM, STEER, CALIBRATE = 0.3, 18.0, 16  # share of the schedule, pull over the whole schedule, steps
 LEAST = 0.02  # of the rates of learning while latents are soft
 LONG = 400  # steps from which on networks learn at the full rate: in few steps they would not come back from the first ones
@@ -33,7 +31,6 @@ ENOUGH = 500  # steps of the networks: shorter fits of large pictures come neare
 TURN = 10  # steps between two turns of the bases in which the networks learn
 REPORT_EVERY = 0.25  # seconds
 RESERVE = 0.06  # share of a time budget kept for the steps of weights and for coding
-FINEST = -8  # of the entropy network
 # Share of the schedule after which latents are rounded and stay, and the networks settle on them: latents that went on,
 # straight through the rounding, would drift across it in numbers (measured: 10 % more loss). Weights are rounded last:
 # rounded before, they cross to the next level by the noise of the optimiser and their bits double.
@@ -234,24 +231,6 @@ class Fit:
             bits += len(levels) * math.log2(1 + 2 * math.e * float(levels.abs().mean()))
         return bits
 
-    @torch.no_grad()
-    def choose_steps(self) -> None:
-        """Take for each group of weights the step that costs least in error and bits, the others as they are."""
-        grids = self.grids(self.hard())
-        for group, first in [*enumerate(EXPONENTS)] * (2 if self.recipe.steps >= TWICE else 1):
-            costs = {}
-            for exponent in range(first - TRIED, first + TRIED + 1):
-                if GROUPS[group][0].startswith("arm") and exponent < FINEST:
-                    continue
-                self.exponents[group] = exponent
-                tensors, bits = self.networks(), self.level_bits()
-                if GROUPS[group][0].startswith("arm"):
-                    costs[exponent] = float(self.rate * (bits + sum(bits_of(grids, tensors))))
-                else:
-                    error = (synthesise(grids, tensors, self.recipe.gain) - self.pixels).square().mean()
-                    costs[exponent] = float(self.rate * bits + error)
-            self.exponents[group] = min(costs, key=costs.__getitem__)
-
     def factor(self, fraction: float) -> float:
         """Of the learning rates: half a cosine, then, with everything rounded, a fifth down to nothing."""
         if fraction < HARD:
@@ -338,8 +317,6 @@ class Fit:
 
     def result(self) -> tuple[dict[str, np.ndarray], list[int], list[np.ndarray]]:
         """What is written: levels int64 by tensor, exponents by group, grids int32 [h, w], finest first."""
-        if not self.refined:
-            self.choose_steps()
         self.land(self.networks())
         levels = {name: self.levels(name).numpy().astype(np.int64) for name in self.tensors}
         grids = [grid[0].numpy().astype(np.int32) for grid in self.grids(self.hard())]
