@@ -94,7 +94,8 @@ class Codec(torch.nn.Module):
     Attributes:
         id: name in files and on the command line, such as "image/patch".
         kind: "image", "audio" or "video".
-        profile: number of the codec's own syntax.
+        profile: number of the codec's own syntax, under which its weights are known.
+        later: profiles of files with the same weights that it reads as well; it writes the last of all.
         aims: measures of `Options.aim` that this codec comes to in one go: "bytes", "bpp", "psnr".
         spreads: whether `Options.workers` may fit parts of what it encodes.
         config: frozen dataclass from which the same networks can be built again.
@@ -106,6 +107,7 @@ class Codec(torch.nn.Module):
     id: ClassVar[str]
     kind: ClassVar[str]
     profile: ClassVar[int] = 1
+    later: ClassVar[tuple[int, ...]] = ()
     Config: ClassVar[type]
     aims: ClassVar[tuple[str, ...]] = ()
     spreads: ClassVar[bool] = False

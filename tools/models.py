@@ -143,8 +143,10 @@ def load_for(track: Track, path: Path | None = None) -> Codec:
         MissingDependency: the package of the codec is not installed.
     """
     cls = codec_class(track.codec)
-    if track.profile != cls.profile:
-        raise UnknownCodec(f"the file uses profile {track.profile} of {track.codec}, this version knows {cls.profile}")
+    profiles = (cls.profile, *cls.later)
+    if track.profile not in profiles:
+        known = ", ".join(map(str, profiles))
+        raise UnknownCodec(f"the file uses profile {track.profile} of {track.codec}, this version knows {known}")
     if not any(track.digest):
         return load(track.codec)
     codec = load(track.codec, path) if path is not None else _found(track)

@@ -20,7 +20,7 @@ from ..base import LEAST_TILE, Codec, Options, silent, verify
 from ..signals import Picture
 from .overfit_fit import HARD, Fit, Recipe, fit, synthesise
 from .overfit_levels import refine
-from .overfit_net import CUBIC, PRESETS, fresh, widened
+from .overfit_net import BLOCK, CUBIC, PRESETS, fresh, widened
 from .overfit_start import Analysis, Sets, between, gain, lagrangian, unit
 from .overfit_symbols import Symbols, combined, pack, traverse, unpack
 from .planes import format_of, join, split
@@ -32,6 +32,7 @@ ENDURING, HARDER = 2000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
 COLD = 0.02  # rate of learning of networks that begin at random
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
+FIRST_BLOCK = 64  # places a side of a block of a grid in files of the first profile
 WORK = 400  # bytes for each pixel of a tile while it is decoded
 LARGE_FROM = 6  # efforts with the larger preset: its networks cost more bits than they save in short fits
 PLACES = ("learned", "larger")  # of the networks of the presets in weights
@@ -79,12 +80,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the header of a track says: preset, whether there are learned networks, quality, side of the tiles or 0."""
+    """What the header of a track says: preset, whether there are learned networks, quality, side of the tiles or 0, of blocks."""
 
     preset: str
     start: bool
     quality: int
     tile: int
+    block: int = BLOCK
 
     def pack(self) -> bytes:
         """The parameters of a track."""
@@ -98,6 +100,7 @@ class OverfitCodec(Codec):
     id: ClassVar[str] = "image/overfit"
     kind: ClassVar[str] = "image"
     profile: ClassVar[int] = 1
+    later: ClassVar[tuple[int, ...]] = (2,)
     Config: ClassVar[type] = OverfitConfig
     aims: ClassVar[tuple[str, ...]] = ("bytes", "bpp", "psnr")
     spreads: ClassVar[bool] = True
@@ -172,7 +175,7 @@ class OverfitCodec(Codec):
         parameters = Parameters(preset, self.config.start, round(quality), tile)
         media = ImageMedia(width, height, format_of(signal), None)
         plan = Plan(parameters, lagrangian(quality), rate, error)
-        return Track(self.id, self.profile, True, bytes(8), media, parameters.pack()), plan
+        return Track(self.id, self.later[-1], True, bytes(8), media, parameters.pack()), plan
 
     def quality_for(self, signal: Picture, preset: str, rate: float | None, error: float | None, seed: int) -> float:
         """About the quality that comes to so many bits per pixel or this squared error, by short fits of the centre."""
@@ -201,7 +204,8 @@ class OverfitCodec(Codec):
                 raise Malformed(
                     f"the tiles of a picture have sides of {LEAST_TILE} pixels up to less than the picture's"
                 )
-        return Parameters(NAMES[data[0] & ~STARTED], bool(data[0] & STARTED), data[1], tile)
+        block = FIRST_BLOCK if track.profile == self.profile else BLOCK
+        return Parameters(NAMES[data[0] & ~STARTED], bool(data[0] & STARTED), data[1], tile, block)
 
     def encode_units(
         self, signal: Picture, track: Track, plan: Plan, number: int, options: Options
@@ -247,7 +251,7 @@ class OverfitCodec(Codec):
         layout = PRESETS[parameters.preset]
         integers, floats = combined(*unpack(networks, layout), self.origin(parameters), layout)
         coder = Decoder(latents.streams[0])
-        symbols = traverse(coder, size, layout, integers, form.alpha)
+        symbols = traverse(coder, size, layout, integers, form.alpha, block=parameters.block)
         verify(latents.check, coder.check)
         coder.finish()
         tensors = {name: torch.from_numpy(value) for name, value in floats.items()}

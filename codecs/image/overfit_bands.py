@@ -64,7 +64,8 @@ class Band:
 
 def bands(height: int, width: int, most: int = MOST) -> list[Band]:
     """Up to `most` bands of a picture from left to right."""
-    across, side = cut(width)
+    side = 1 << (GRIDS - 1)  # so that an edge is one in every grid
+    across = -(-width // side)
     count = max(1, min(most, round(height * width / PIXELS), across))
     edges = [side * round(across * number / count) for number in range(count)]
     shapes, found = sizes(height, width), []

@@ -1,6 +1,6 @@
 """The networks of image/overfit: shapes by preset, blocks of a grid, neighbours in coarser grids, up-sampling, synthesis.
 
-A picture is a pyramid of seven integer grids, grid i of 1/2^i of its size. Each grid is cut into blocks of at most 64x64,
+A picture is a pyramid of seven integer grids, grid i of 1/2^i of its size. A grid beyond BLOCK places a side is cut into blocks,
 which take no context from each other. All functions take a batch: grids are float [B, h, w].
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 GRIDS = 7
-BLOCK = 64
+BLOCK = 1024  # with 64 the bits of Kodak pictures were 2.7 % more: so much of a block has no context
 # Causal neighbours (row, column), the most telling first. Each lies at least one wavefront back where a row lags by SLOPE.
 SLOPE = 2
 TAPS = (
@@ -126,18 +126,18 @@ def sizes(height: int, width: int) -> list[tuple[int, int]]:
     return [(-(-height // (1 << i)), -(-width // (1 << i))) for i in range(GRIDS)]
 
 
-def cut(length: int) -> tuple[int, int]:
+def cut(length: int, block: int = BLOCK) -> tuple[int, int]:
     """Number and length of the blocks along one side of a grid; the last one may reach beyond it."""
-    count = -(-length // BLOCK)
+    count = -(-length // block)
     return count, -(-length // count)
 
 
-def to_blocks(x: Tensor, side: int | None = None) -> Tensor:
+def to_blocks(x: Tensor, side: int | None = None, block: int = BLOCK) -> Tensor:
     """[..., h, w] to [..., blocks, rows, columns], blocks in raster order, zeros beyond the grid.
 
-    side: columns of a block, where x is not the whole grid.
+    side: columns of a block, where x is not the whole grid; block: their largest side.
     """
-    (down, rows), (across, columns) = (cut(length) for length in x.shape[-2:])
+    (down, rows), (across, columns) = (cut(length, block) for length in x.shape[-2:])
     if side is not None:
         across, columns = -(-x.shape[-1] // side), side
     x = F.pad(x, (0, across * columns - x.shape[-1], 0, down * rows - x.shape[-2]))

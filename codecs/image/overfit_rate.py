@@ -5,6 +5,7 @@ taken forward and backward at once, which is several times faster on a CPU.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -23,6 +24,14 @@ def contexts(padded: Tensor, taps: int, out: Tensor) -> None:
     for number, (down, across) in enumerate(TAPS[:taps]):
         part = padded[:, REACH + down : REACH + down + rows, REACH + across : REACH + across + columns]
         out[number].copy_(part)
+
+
+def _pieces(n: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """Blocks and rows of about CHUNK places: several small blocks, or some rows of a large one."""
+    several, high = max(1, CHUNK // (rows * columns)), max(1, CHUNK // columns)
+    for number in range(0, n, several):
+        for row in range(0, rows, high):
+            yield slice(number, min(n, number + several)), slice(row, min(rows, row + high))
 
 
 def laplace_bits(value: Tensor, mean: Tensor, octave: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,31 +93,31 @@ class GridBits(torch.autograd.Function):
         padded[:, REACH:, REACH:-REACH] = blocks
         slopes = [torch.zeros_like(w) for w in weights] if learn else []
         back, back_seen = (torch.zeros_like(padded), torch.empty_like(seen)) if learn else (None, None)
-        total, step = 0.0, max(1, CHUNK // (rows * columns))
-        first = torch.cat((w1, v))
-        for at in range(0, n, step):
-            part = slice(at, min(n, at + step))
-            x = blocks.new_empty(len(w1[0]), part.stop - at, rows, columns)
-            contexts(padded[part], taps, x[:taps])
-            x[taps:].copy_(seen[:, part])
+        total, first = 0.0, torch.cat((w1, v))
+        for part, strip in _pieces(n, rows, columns):
+            around = slice(strip.start, strip.stop + REACH)
+            now = blocks[part, strip]
+            x = blocks.new_empty(len(w1[0]), *now.shape)
+            contexts(padded[part, around], taps, x[:taps])
+            x[taps:].copy_(seen[:, part, strip])
             flat = x.view(len(x), -1)
             both = first @ flat
             h1 = both[:-2].add_(b1[level][:, None]).relu_()
             h2 = (w2 @ h1).add_(b2[:, None]).relu_()
             out = torch.addmm(both[-2:], w3, h2).add_(b3[level][:, None])
             octave = out[1].clamp(LOWEST, LOWEST + OCTAVES)
-            bits, slope, spread = laplace_bits(blocks[part].reshape(-1), out[0], octave)
+            bits, slope, spread = laplace_bits(now.reshape(-1), out[0], octave)
             if valid is not None:
-                keep = valid[part].reshape(-1)
+                keep = valid[part, strip].reshape(-1)
                 bits, slope, spread = bits * keep, slope * keep, spread * keep
             total += float(bits.sum())
             if not learn:
                 continue
             # A scale at its limit moves only back inside.
             spread.mul_(~(((out[1] > octave) & (spread < 0)) | ((out[1] < octave) & (spread > 0))))
-            gx = _slopes(torch.stack((-slope, spread)), (flat, h1, h2), (first, w2, w3), slopes, level)
-            back_seen[:, part] = gx.view_as(x)[taps:]
-            _scatter(gx.view_as(x)[:taps], slope.view(-1, rows, columns), back[part])
+            gx = _slopes(torch.stack((-slope, spread)), (flat, h1, h2), (first, w2, w3), slopes, level).view_as(x)
+            back_seen[:, part, strip] = gx[taps:]
+            _scatter(gx[:taps], slope.view(now.shape), back[part, around])
         if learn:
             ctx.save_for_backward(back[:, REACH:, REACH:-REACH], back_seen, *slopes)
         return blocks.new_tensor(total)

@@ -14,7 +14,7 @@ from ...entropy.wavefront import contexts, visit
 from ...entropy.weights import decode_levels, encode_levels
 from .alpha import traverse_alpha
 from .overfit_fit import GROUPS
-from .overfit_net import GRIDS, SLOPE, TAPS, Layout, cut, features, sizes, to_blocks
+from .overfit_net import BLOCK, GRIDS, SLOPE, TAPS, Layout, cut, features, sizes, to_blocks
 from .overfit_rate import LOWEST, OCTAVES
 
 BOUND = 127  # largest magnitude of a latent as the context of others
@@ -69,10 +69,11 @@ def traverse(
     weights: dict[str, np.ndarray],
     alpha: bool,
     symbols: Symbols | None = None,
+    block: int = BLOCK,
 ) -> Symbols:
     """The order of the symbols of a picture of `size` (height, width): which grids are empty, the grids, alpha.
 
-    weights: the "arm" tensors as integers in units of 2^-8.
+    weights: the "arm" tensors as integers in units of 2^-8; block: largest side of the blocks.
     """
     shapes, known = sizes(*size), symbols and symbols.grids
     filled = coder.code(known and np.array([int(grid.any()) for grid in known]), uniform(2).at(0, (GRIDS,)))
@@ -81,23 +82,25 @@ def traverse(
         if filled[level]:
             seen = features([torch.from_numpy(grid.astype(np.float32))[None] for grid in grids], level)
             arm = Arm(weights, level)
-            grids[level] = _grid(coder, arm, layout.taps, seen, known and known[level])
+            grids[level] = _grid(coder, arm, layout.taps, seen, known and known[level], block)
     plane = traverse_alpha(coder, size, symbols and symbols.alpha) if alpha else None
     return Symbols(grids, plane)
 
 
-def _grid(coder: Coder, arm: Arm, taps: int, seen: torch.Tensor, grid: np.ndarray | None) -> np.ndarray:
+def _grid(
+    coder: Coder, arm: Arm, taps: int, seen: torch.Tensor, grid: np.ndarray | None, block: int
+) -> np.ndarray:
     """Code one grid. Where it is known, the entropy network sees all contexts at once; the order is the same."""
     height, width = seen.shape[2:]
-    valid = to_blocks(torch.ones(1, height, width))[0].numpy() > 0
-    extra = to_blocks(seen)[:, 0].numpy()
+    valid = to_blocks(torch.ones(1, height, width), block=block)[0].numpy() > 0
+    extra = to_blocks(seen, block=block)[:, 0].numpy()
     if grid is None:
 
         def step(context: np.ndarray, _: None) -> np.ndarray:
             return code_shifted(coder, *arm(context))
 
-        return _whole(visit(valid.shape, TAPS[:taps], SLOPE, step, extra, valid), height, width)
-    blocks = to_blocks(torch.from_numpy(grid)[None])[0].numpy()
+        return _whole(visit(valid.shape, TAPS[:taps], SLOPE, step, extra, valid), height, width, block)
+    blocks = to_blocks(torch.from_numpy(grid)[None], block=block)[0].numpy()
     around = np.concatenate((contexts(blocks, TAPS[:taps]), extra)).reshape(taps + len(extra), -1)
     outputs = np.stack(arm(around)).reshape(2, *valid.shape)
 
@@ -105,12 +108,12 @@ def _grid(coder: Coder, arm: Arm, taps: int, seen: torch.Tensor, grid: np.ndarra
         mean, scale = output.astype(np.int64)
         return code_shifted(coder, mean, scale, now.astype(np.int32))
 
-    return _whole(visit(valid.shape, (), SLOPE, write, outputs, valid, blocks), height, width)
+    return _whole(visit(valid.shape, (), SLOPE, write, outputs, valid, blocks), height, width, block)
 
 
-def _whole(blocks: np.ndarray, height: int, width: int) -> np.ndarray:
+def _whole(blocks: np.ndarray, height: int, width: int, block: int) -> np.ndarray:
     """The inverse of `to_blocks`: [h, w] of [blocks, rows, columns]."""
-    down, across = cut(height)[0], cut(width)[0]
+    down, across = cut(height, block)[0], cut(width, block)[0]
     whole = blocks.reshape(down, across, *blocks.shape[1:]).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(whole.reshape(down * blocks.shape[1], -1)[:height, :width])
 
