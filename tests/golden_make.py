@@ -37,7 +37,11 @@ from triptych.tools import models, pipeline
 GOLDEN = Path(__file__).parent / "golden"
 # Further files of a codec: folder -> the one whose weights it uses.
 OWN = ("image-patch-near", "audio-mdct-rvq-bands", "audio-mdct-rvq-context", "audio-seanet-rvq-context")
-SHARED = {name: name for name in OWN} | {"image-patch-tiles": "image-patch", "video-hnerv-groups": "video-hnerv"}
+SHARED = {name: name for name in OWN} | {
+    "image-patch-tiles": "image-patch",
+    "image-overfit-whole": "image-overfit",
+    "video-hnerv-groups": "video-hnerv",
+}
 
 
 def weights_of(name: str) -> Path:
@@ -68,6 +72,7 @@ MAKERS: dict[str, tuple[Callable[[], Codec], Callable[[], Signal], Options]] = {
     "image-slices": (tiny_slices, lambda: Picture(photo(75, 101, 4)), Options(quality=60)),
     "image-circuit": (tiny_circuit, lambda: Picture(photo(75, 101, 4)), Options()),
     "image-overfit": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0, tile=64)),
+    "image-overfit-whole": (tiny_overfit, lambda: Picture(photo(75, 101, 4)), Options(quality=45, effort=0)),
     "audio-mdct-rvq": (tiny_mdct_rvq, lambda: Sound(speech(9001, channels=2), 16000), Options(quality=60)),
     "audio-mdct-rvq-bands": (partial(tiny_mdct_rvq, config=TINY_BANDED), lambda: stereo(9001), Options(quality=60)),
     "audio-mdct-rvq-context": (

@@ -87,9 +87,7 @@ def traverse(
     return Symbols(grids, plane)
 
 
-def _grid(
-    coder: Coder, arm: Arm, taps: int, seen: torch.Tensor, grid: np.ndarray | None, block: int
-) -> np.ndarray:
+def _grid(coder: Coder, arm: Arm, taps: int, seen: torch.Tensor, grid: np.ndarray | None, block: int) -> np.ndarray:
     """Code one grid. Where it is known, the entropy network sees all contexts at once; the order is the same."""
     height, width = seen.shape[2:]
     valid = to_blocks(torch.ones(1, height, width), block=block)[0].numpy() > 0
