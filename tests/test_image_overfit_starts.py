@@ -55,8 +55,8 @@ def test_a_larger_preset_is_learned_from_the_smaller(tmp_path):
     small = OverfitCodec(OverfitConfig("mop"))
     small.freeze()
     save(small, tmp_path / "small.safetensors")
-    recipe = image_overfit.default(tmp_path / "small.safetensors")
-    codec = image_overfit.larger(OverfitConfig("mop", larger="hop"))
+    recipe = image_overfit.larger(tmp_path / "small.safetensors")
+    codec = recipe.make()
     recipe.task().start(codec, torch.Generator().manual_seed(0))
     assert all(p.requires_grad == n.startswith("sets.hop") for n, p in codec.sets.named_parameters(prefix="sets"))
     codec.freeze()
@@ -66,7 +66,25 @@ def test_a_larger_preset_is_learned_from_the_smaller(tmp_path):
     found = [task_loss(codec, picture, config) for config in ("mop", "hop")]
     assert found[0] == pytest.approx(found[1], rel=1e-4)
     with pytest.raises(ValueError, match="--start"):
-        image_overfit.default().task().start(codec, torch.Generator())
+        image_overfit.larger().task().start(codec, torch.Generator())
+
+
+def test_the_analysis_is_trained_for_both_presets(tmp_path):
+    torch.manual_seed(0)
+    known = image_overfit.both(learns=())
+    known.freeze()
+    save(known, tmp_path / "both.safetensors")
+    recipe = image_overfit.default(tmp_path / "both.safetensors")
+    codec, task, generator = recipe.make(), recipe.task(), torch.Generator().manual_seed(0)
+    task.start(codec, generator)
+    batch = torch.from_numpy(photo(64, 64)).permute(2, 0, 1)[None]
+    assert len({float(task.losses(codec, batch, 0.5, generator)["bpp"].detach()) for _ in range(4)}) > 1
+    task.losses(codec, batch, 0.5, generator)["loss"].backward()
+    learning = {name.partition(".")[0] for name, p in codec.named_parameters() if p.grad is not None}
+    assert learning == {"analysis"}
+    task.finish(codec)
+    for preset, own in known.learned.items():
+        assert all((codec.learned[preset][name] == value).all() for name, value in own.items())
 
 
 @torch.no_grad()

@@ -1,9 +1,11 @@
 """Training of where image/overfit begins: networks for five rate points and an analysis, jointly on many pictures.
 
-The networks of the smaller preset and the analysis first, then from their weights those of the larger one:
-python -m triptych.tools.train image_overfit.small --data DATA --out runs/small --precision float32 --export runs/small
-python -m triptych.tools.train image_overfit.default --start SMALL --data DATA --out runs/hop --precision float32 --export weights
-SMALL is the file that the first leaves in runs/small.
+The networks of the smaller preset and the analysis first, then from their weights those of the larger one, then the analysis
+alone for both; ALL is "--data DATA --precision float32":
+python -m triptych.tools.train image_overfit.small ALL --out runs/small --export runs/small
+python -m triptych.tools.train image_overfit.larger --start SMALL ALL --out runs/larger --export runs/larger
+python -m triptych.tools.train image_overfit.default --start BOTH ALL --out runs/overfit --export weights
+SMALL and BOTH are the files that the steps before leave in runs/small and runs/larger.
 """
 
 from dataclasses import replace
@@ -16,9 +18,10 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from ...codecs.image.overfit import OverfitCodec, OverfitConfig, Parameters
+from ...codecs.image.overfit_bands import Band
 from ...codecs.image.overfit_fit import HARD, Fit, bits_of, soften, synthesise
 from ...codecs.image.overfit_fit import Recipe as Steps
-from ...codecs.image.overfit_net import fresh, widened
+from ...codecs.image.overfit_net import PRESETS, fresh, widened
 from ...codecs.image.overfit_start import POINTS, Sets, gain, lagrangian
 from .. import models
 from ..train import Recipe
@@ -26,16 +29,36 @@ from .image_patch import DATA, _middle
 from .packs import decoded
 
 PICTURES = 300
-HELD = """ Of these the first 300, every 30th kept for validation. After the steps, 20 crops of 128x128 are fitted at each of
-the five rate points for 250 steps, networks shared and latents their own."""
+HELD = " Of these the first 300, every 30th kept for validation."
+SETTLED = """ After the steps, 24 crops of 256x256 are fitted at each of the five rate points for 300 steps, networks shared and
+latents their own, the larger preset from the latents of the smaller."""
+COARSE, CHEAP, FREE = (
+    4,
+    0.05,
+    0.35,
+)  # the coarsest grids from the fourth on: what their bits count for in this share of settling
 
 
 def default(start: Path | None = None) -> Recipe:
-    """Networks of the preset `hop` and the analysis, crops of 128x128, from weights `start` of `small`; those of `mop` stay."""
+    """The analysis alone, crops of 256x256, from weights `start` of `larger`, whose networks stay."""
     return replace(
         small(),
         name="image_overfit.default",
-        make=lambda: larger(OverfitConfig("mop", larger="hop")),
+        make=lambda: both(learns=()),
+        task=lambda: OverfitTask(crop=256, origin=start, settles=False),
+        steps=4000,
+        batch=2,
+        lr=1e-3,
+        data=DATA + HELD,
+    )
+
+
+def larger(start: Path | None = None) -> Recipe:
+    """Networks of the preset `hop` and the analysis, crops of 128x128, from weights `start` of `small`; those of `mop` stay."""
+    return replace(
+        small(),
+        name="image_overfit.larger",
+        make=lambda: both(learns=("hop",)),
         task=lambda: OverfitTask(crop=128, origin=start),
         steps=24000,
     )
@@ -54,7 +77,7 @@ def small() -> Recipe:
         ema=0.998,
         validate_every=1000,
         save_every=500,
-        data=DATA + HELD,
+        data=DATA + HELD + SETTLED,
     )
 
 
@@ -63,7 +86,7 @@ def smoke() -> Recipe:
     return Recipe(
         name="image_overfit.smoke",
         make=lambda: OverfitCodec(OverfitConfig("lop")),
-        task=lambda: OverfitTask(crop=32, most=8, joint=2, joint_steps=4),
+        task=lambda: OverfitTask(crop=32, most=8, joint=2, joint_crop=32, joint_steps=4),
         steps=12,
         batch=2,
         lr=3e-3,
@@ -73,60 +96,81 @@ def smoke() -> Recipe:
     )
 
 
-def larger(config: OverfitConfig) -> OverfitCodec:
-    """A codec of which the networks of the last preset are trained."""
-    codec = OverfitCodec(config)
-    for preset in config.presets[:-1]:
-        codec.sets[preset].requires_grad_(False)
+def both(learns: tuple[str, ...]) -> OverfitCodec:
+    """The codec that ships, of which the networks of these presets are trained."""
+    codec = OverfitCodec(OverfitConfig("mop", larger="hop"))
+    for preset, sets in codec.sets.items():
+        sets.requires_grad_(preset in learns)
     return codec
 
 
+class Settling(Fit):
+    """A fit in which the coarsest grids cost little at first: networks that do not use them would never begin to."""
+
+    def _rate(self, parts: list[Tensor], band: Band) -> float:
+        bits, first = bits_of(self.grids(parts), self.tensors, True, band), self.done < FREE * self.steps
+        total = sum(own * (CHEAP if first and level >= COARSE else 1.0) for level, own in enumerate(bits))
+        (self.rate * total).backward()
+        return float(total.detach())
+
+
 class OverfitTask:
-    """Pictures in memory, random crops; error plus lambda times bits at one random quality a step."""
+    """Pictures in memory, random crops; error plus lambda times bits at one random quality a step.
+
+    joint: crops of `joint_crop` pixels a side on which networks settle at the end, unless not `settles`: then networks stay.
+    """
 
     def __init__(
-        self, crop: int, most: int = PICTURES, joint: int = 20, joint_steps: int = 250, origin: Path | None = None
+        self,
+        crop: int,
+        most: int = PICTURES,
+        joint: int = 24,
+        joint_crop: int = 256,
+        joint_steps: int = 300,
+        origin: Path | None = None,
+        settles: bool = True,
     ) -> None:
-        self.crop, self.most, self.joint, self.joint_steps, self.origin = crop, most, joint, joint_steps, origin
+        self.crop, self.most, self.origin, self.settles = crop, most, origin, settles
+        self.joint, self.joint_crop, self.joint_steps = joint, joint_crop, joint_steps
 
     def load(self, data: Path, generator: Generator) -> None:
         """The first pictures of `train/images`; every 30th is kept for validation, its centre only."""
         found = islice(decoded(data / "train" / "images"), self.most)
-        found = [p for p in found if min(p.shape[:2]) >= self.crop]
+        found = [p for p in found if min(p.shape[:2]) >= max(self.crop, self.joint_crop)]
         self.pictures = [p for i, p in enumerate(found) if i % 30]
         self.held = [_middle(p, 256) for p in found[::30]]
 
     def start(self, codec: OverfitCodec, generator: Generator) -> None:
-        """Random networks; where there is a larger preset, what weights of the smaller one grow to, without effect yet."""
+        """Random networks; or those that are known of `origin`, and others that these grow to, without effect yet."""
         if not codec.config.larger:
             return
         if self.origin is None:
             raise ValueError("a larger preset begins with the weights of the smaller one: name them with --start")
         known = models.from_file(self.origin)
         codec.analysis.load_state_dict(known.analysis.state_dict())
-        small, large = (codec.sets[preset] for preset in codec.config.presets)
-        for point in range(POINTS):
-            learned = known.origin(Parameters(codec.config.preset, True, 100 * point // (POINTS - 1), 0))
-            grown = small.layout.grown(learned, large.layout)
-            for sets, values in ((small, learned), (large, grown)):
-                floats = {name: torch.from_numpy(value).float() for name, value in values.items()}
-                if sets is large:
-                    floats = widened(floats, fresh(large.layout, generator), small.layout)
+        for preset, sets in codec.sets.items():
+            own = known.nearest(preset)
+            for point in range(POINTS):
+                learned = known.origin(Parameters(own, True, 100 * point // (POINTS - 1), 0))
+                learned = PRESETS[own].grown(learned, sets.layout)
+                floats = {name: torch.from_numpy(value).float() for name, value in learned.items()}
+                if own != preset:
+                    floats = widened(floats, fresh(sets.layout, generator), PRESETS[own])
                 for name, value in floats.items():
                     sets[name].data[point] = value
 
-    def batch(self, size: int, generator: Generator) -> Tensor:
+    def batch(self, size: int, generator: Generator, crop: int | None = None) -> Tensor:
         """Random crops, half of them reduced by two, mirrored at random: uint8 [size, 3, crop, crop]."""
-        crops = []
+        crops, own = [], crop or self.crop
         for _ in range(size):
             u = torch.rand(5, generator=generator).tolist()
             picture = self.pictures[int(u[0] * len(self.pictures))]
-            scale = 2 if u[4] < 0.5 and min(picture.shape[:2]) >= 2 * self.crop else 1
-            side = self.crop * scale
+            scale = 2 if u[4] < 0.5 and min(picture.shape[:2]) >= 2 * own else 1
+            side = own * scale
             top, left = (int(v * (n - side + 1)) for v, n in zip(u[1:3], picture.shape, strict=False))
             crop = picture[top : top + side, left : left + side]
             if scale == 2:
-                crop = crop.reshape(self.crop, 2, self.crop, 2, 3).mean((1, 3)).round().astype(np.uint8)
+                crop = crop.reshape(own, 2, own, 2, 3).mean((1, 3)).round().astype(np.uint8)
             crops.append(crop[:, ::-1] if u[3] < 0.5 else crop)
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
 
@@ -139,7 +183,12 @@ class OverfitTask:
         for grid in codec.analysis(pixels, quality):
             noise = torch.randn(grid.shape, generator=generator) * (0.2 - 0.06 * progress)
             soft.append(soften(soften(grid, temperature) + noise, temperature))
-        return self._loss(soft, trained(codec).at(quality), pixels, quality)
+        return self._loss(soft, self._networks(codec, generator).at(quality), pixels, quality)
+
+    def _networks(self, codec: OverfitCodec, generator: Generator) -> Sets:
+        """Those of the last preset, which learn; of any where all stay."""
+        sets = list(codec.sets.values())
+        return sets[-1] if self.settles else sets[int(torch.randint(len(sets), (), generator=generator))]
 
     def _loss(
         self, grids: list[Tensor], tensors: dict[str, Tensor], pixels: Tensor, quality: float
@@ -180,19 +229,20 @@ class OverfitTask:
 
         Latents that are fitted are not distributed as those of the analysis: networks for the former are what a fit needs.
         """
-        pixels = self.batch(self.joint, Generator().manual_seed(11)).float() / 255
-        for sets in codec.sets.values():
+        if self.settles:
+            pixels = self.batch(self.joint, Generator().manual_seed(11), self.joint_crop).float() / 255
             for point in range(POINTS):
-                self._settle(codec, sets, point, pixels)
+                latents = [grid.detach() for grid in codec.analysis(pixels, 100 * point / (POINTS - 1))]
+                for sets in codec.sets.values():  # a grid means the same to all, so one analysis is for all
+                    latents = self._settle(sets, point, pixels, latents)
         codec.freeze()
 
-    def _settle(self, codec: OverfitCodec, sets: Sets, point: int, pixels: Tensor) -> None:
-        """Fit the networks of one rate point to pictures whose latents are fitted too."""
+    def _settle(self, sets: Sets, point: int, pixels: Tensor, latents: list[Tensor]) -> list[Tensor]:
+        """Fit the networks of one rate point to pictures whose latents are fitted too, from these on; gives the latents."""
         quality = 100 * point / (POINTS - 1)
-        recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.01, weigh=0.0)
+        recipe = Steps(self.joint_steps, lagrangian(quality), gain(quality), lr_net=0.02, weigh=0.0)
         start = {name: sets[name][point].detach().clone() for name in sets.names}
-        latents = [grid.detach() for grid in codec.analysis(pixels, quality)]
-        work = Fit(pixels, sets.layout, recipe, start, latents, start)
+        work = Settling(pixels, sets.layout, recipe, start, latents, start)
         for step in range(self.joint_steps):
             work.advance(HARD * step / self.joint_steps)
             if step % 50 == 0 or step + 1 == self.joint_steps:
@@ -200,8 +250,9 @@ class OverfitTask:
         with torch.no_grad():
             for name, value in work.tensors.items():
                 sets[name][point] = value
+        return work.grids([part.detach() for part in work.latents])
 
 
 def trained(codec: OverfitCodec) -> Sets:
-    """The networks that learn: those of the last preset."""
+    """The networks of the last preset."""
     return codec.sets[codec.config.presets[-1]]
