@@ -78,7 +78,6 @@ def test_the_analysis_is_trained_for_both_presets(tmp_path):
     codec, task, generator = recipe.make(), recipe.task(), torch.Generator().manual_seed(0)
     task.start(codec, generator)
     batch = torch.from_numpy(photo(64, 64)).permute(2, 0, 1)[None]
-    assert len({float(task.losses(codec, batch, 0.5, generator)["bpp"].detach()) for _ in range(4)}) > 1
     task.losses(codec, batch, 0.5, generator)["loss"].backward()
     learning = {name.partition(".")[0] for name, p in codec.named_parameters() if p.grad is not None}
     assert learning == {"analysis"}

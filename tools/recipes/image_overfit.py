@@ -183,12 +183,7 @@ class OverfitTask:
         for grid in codec.analysis(pixels, quality):
             noise = torch.randn(grid.shape, generator=generator) * (0.2 - 0.06 * progress)
             soft.append(soften(soften(grid, temperature) + noise, temperature))
-        return self._loss(soft, self._networks(codec, generator).at(quality), pixels, quality)
-
-    def _networks(self, codec: OverfitCodec, generator: Generator) -> Sets:
-        """Those of the last preset, which learn; of any where all stay."""
-        sets = list(codec.sets.values())
-        return sets[-1] if self.settles else sets[int(torch.randint(len(sets), (), generator=generator))]
+        return self._loss(soft, trained(codec).at(quality), pixels, quality)
 
     def _loss(
         self, grids: list[Tensor], tensors: dict[str, Tensor], pixels: Tensor, quality: float
@@ -254,5 +249,6 @@ class OverfitTask:
 
 
 def trained(codec: OverfitCodec) -> Sets:
-    """The networks of the last preset."""
-    return codec.sets[codec.config.presets[-1]]
+    """The networks that learn; where all stay, those of the smaller preset: grids mean the same to the larger one."""
+    sets = list(codec.sets.values())
+    return next((own for own in sets if next(own.parameters()).requires_grad), sets[0])
