@@ -44,6 +44,7 @@ def variants(learned: OverfitCodec) -> dict[str, tuple[OverfitCodec, list]]:
         "without bands": (learned, [patch.object(overfit_fit, "MOST", 1)]),
         "Adam for the networks": (learned, [patch.object(overfit_fit, "Soap", PlainAdam)]),
         "rounding that begins harder": (learned, [patch.object(overfit, n, v) for n, v in HARDER.items()]),
+        "levels of networks rounded to the nearest": (learned, [patch.object(overfit, "refine", lambda work: None)]),
         "the larger preset": (learned, [patch.object(overfit, "LARGE_FROM", 0)]),
         "no learned start": (cold, []),
     }

@@ -56,7 +56,7 @@ class Recipe:
     lagrangian: float
     gain: float
     lr: float = 0.2
-    lr_net: float = 0.04
+    lr_net: float = 0.025
     temperature: tuple[float, float] = (0.45, 0.12)
     noise: tuple[float, float] = (0.25, 0.16)
     warm: float = 0.1
