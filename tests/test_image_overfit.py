@@ -46,7 +46,9 @@ def fitted():
     """A short fit of a made picture: the fit and what it writes."""
     pixels = torch.from_numpy(photo(96, 80)).permute(2, 0, 1)[None].float() / 255
     layout = PRESETS["lop"]
-    recipe = Recipe(60, 1e-3, gain(50), lr_net=0.04)  # so that contexts count: one scale for all would round to one side
+    recipe = Recipe(
+        60, 1e-3, gain(50), lr_net=0.04
+    )  # so that contexts count: one scale for all would round to one side
     work = Fit(pixels, layout, recipe, fresh(layout, torch.Generator().manual_seed(0)))
     for step in range(60):
         work.advance(step / 60)
