@@ -72,6 +72,14 @@ def test_any_size_and_format(cold, height, width, planes, quality):
     assert cold.memory(track) > 0
 
 
+@pytest.mark.parametrize("size", [(300, 140), (300, 160)])
+def test_blocks_of_tall_pictures_are_small(cold, size):
+    parameters = overfit.Parameters("lop", False, 50, 0)
+    assert parameters.blocks(*size) == (64 if size[0] > 2 * size[1] else 1024)
+    assert dataclasses.replace(parameters, block=64).blocks(*size) == 64
+    round_trip(cold, Picture(photo(*size)), Options(effort=0))
+
+
 def test_a_fit_learns_the_picture(cold):
     picture = Picture(photo(64, 64))
     decoded, _, _ = round_trip(cold, picture, Options(effort=4, quality=70))

@@ -32,7 +32,8 @@ ENDURING, HARDER = 2000, {"temperature": (0.35, 0.08), "noise": (0.22, 0.15)}
 COLD = 0.02  # rate of learning of networks that begin at random
 WHOLE = 1 << 22  # pixels of the largest picture that is fitted in one piece
 TILE = 1024  # pixels a side of the tiles of larger ones
-FIRST_BLOCK = 64  # places a side of a block of a grid in files of the first profile
+FIRST_BLOCK = 64  # places a side of a block of a grid in files of the first profile, and in tiles taller than
+TALL = 2  # times their width
 WORK = 400  # bytes for each pixel of a tile while it is decoded
 LARGE_FROM = 4  # efforts with the larger preset: its networks cost more bits than they save in short fits
 PLACES = ("learned", "larger")  # of the networks of the presets in weights
@@ -87,6 +88,10 @@ class Parameters:
     quality: int
     tile: int
     block: int = BLOCK
+
+    def blocks(self, height: int, width: int) -> int:
+        """Largest side of the blocks of a tile. Wavefronts through a tall one would take many times its own memory."""
+        return self.block if height <= TALL * width else FIRST_BLOCK
 
     def pack(self) -> bytes:
         """The parameters of a track."""
@@ -251,7 +256,7 @@ class OverfitCodec(Codec):
         layout = PRESETS[parameters.preset]
         integers, floats = combined(*unpack(networks, layout), self.origin(parameters), layout)
         coder = Decoder(latents.streams[0])
-        symbols = traverse(coder, size, layout, integers, form.alpha, block=parameters.block)
+        symbols = traverse(coder, size, layout, integers, form.alpha, block=parameters.blocks(*size))
         verify(latents.check, coder.check)
         coder.finish()
         tensors = {name: torch.from_numpy(value) for name, value in floats.items()}
@@ -325,7 +330,8 @@ def fit_tile(job: Job) -> tuple[list[Weights | Unit], bool]:
     layout = PRESETS[parameters.preset]
     weights, _ = combined(levels, exponents, job.codec.origin(parameters), layout)
     coder = Encoder()
-    traverse(coder, colour.shape[:2], layout, weights, alpha is not None, Symbols(grids, alpha))
+    size = colour.shape[:2]
+    traverse(coder, size, layout, weights, alpha is not None, Symbols(grids, alpha), parameters.blocks(*size))
     unit = Unit(job.number, (coder.finish(),), None, last=index == count - 1, key=True, check=coder.check)
     return [pack(levels, exponents, layout, job.number), unit], work.interrupted
 
