@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from .overfit_fit import ARM, Fit
 from .overfit_net import FEATURES, GRIDS, REACH, TAPS, features, rise, to_blocks
-from .overfit_rate import LOWEST, OCTAVES, laplace_bits
+from .overfit_rate import laplace_bits, layers
 
-PLACES = 1 << 15  # of each grid at most; with half of them choices do not hold as well for the picture
+PLACES = 1 << 15  # of each grid at most; what is chosen with 2^14 holds less well for the picture
 WINDOWS = 1 << 13  # of the synthesis, one pixel each
 PART, PART_WINDOWS = 1 << 12, 1 << 10  # places and windows at a time
 
@@ -48,11 +48,9 @@ def rate_curvature(work: Fit, generator: torch.Generator) -> Tensor:
 
 def _bit_slopes(tensors: dict[str, Tensor], level: int, x: Tensor, y: Tensor) -> Tensor:
     """Derivatives of the bits at every place along all "arm" tensors, float [weights, n]."""
-    w1, w2, w3, v, b1, b2, b3 = (tensors[name] for name in ARM)
-    h1 = (w1 @ x + b1[level][:, None]).relu_()
-    h2 = (w2 @ h1 + b2[:, None]).relu_()
-    out = w3 @ h2 + v @ x + b3[level][:, None]
-    octave = out[1].clamp(LOWEST, LOWEST + OCTAVES)
+    weights = tuple(tensors[name] for name in ARM)
+    w1, w2, w3, v = weights[:4]
+    h1, h2, out, octave = layers(x, level, torch.cat((w1, v)), weights)
     _, slope, spread = laplace_bits(y, out[0], octave)
     g = torch.stack((-slope, spread * (octave == out[1])))
     g2 = (w3.t() @ g) * (h2 > 0)

@@ -72,6 +72,11 @@ def group_of(name: str) -> int:
     return next(number for number, prefixes in enumerate(GROUPS) if name.startswith(prefixes))
 
 
+def group_bits(count: int, total: float) -> float:
+    """About what a group of levels costs whose magnitudes have this sum: Laplace distributed, one scale."""
+    return count * math.log2(1 + 2 * math.e * total / count)
+
+
 def bits_of(
     grids: list[Tensor], tensors: dict[str, Tensor], learn: bool = False, band: Band | None = None
 ) -> list[Tensor]:
@@ -228,7 +233,7 @@ class Fit:
         bits = 0.0
         for group in range(len(GROUPS)):
             levels = torch.cat([self.levels(name).reshape(-1) for name in self.tensors if group_of(name) == group])
-            bits += len(levels) * math.log2(1 + 2 * math.e * float(levels.abs().mean()))
+            bits += group_bits(len(levels), float(levels.abs().sum()))
         return bits
 
     def factor(self, fraction: float) -> float:

@@ -1,8 +1,8 @@
 """Steps and levels of the networks of image/overfit, chosen for what they do together to error plus lambda times bits.
 
 Rounding each weight to its nearest level costs more than it must: the error that one makes can be made up for by others, and a
-level that brings less than it costs can go. What rounding does is taken from second derivatives at the fitted weights, so a
-choice costs microseconds, and step sizes can be searched.
+level that brings less than it costs can go. What rounding does is taken from second derivatives at the fitted weights, so no
+network runs for a choice, and step sizes can be searched.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .overfit_curvature import error_curvature, rate_curvature
-from .overfit_fit import ARM, Fit, group_of
+from .overfit_fit import ARM, Fit, group_bits, group_of
 
 # Added to the curvature along each weight, in bits: what the sample shows no use for may still be of use. The second is for
 # pictures where a choice by the first does not hold.
@@ -104,6 +104,6 @@ def descend(curvature: np.ndarray, wanted: np.ndarray, groups: np.ndarray) -> tu
                 levels[at], moved = other, True
         if not moved:
             break
-    bits = sum(n * math.log2(1 + 2 * math.e * total / n) for n, total in zip(counts, sums, strict=True) if n)
+    bits = sum(group_bits(n, total) for n, total in zip(counts, sums, strict=True) if n)
     rest = levels - wanted
     return float(rest @ curvature @ rest / 2) + bits, levels

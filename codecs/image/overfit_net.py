@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 GRIDS = 7
-BLOCK = 1024  # with 64 the bits of Kodak pictures were 2.7 % more: so much of a block has no context
+BLOCK = 1024  # places a side; with 64 one Kodak picture took 2.7 % more bits, as much of a block had no context
 # Causal neighbours (row, column), the most telling first. Each lies at least one wavefront back where a row lags by SLOPE.
 SLOPE = 2
 TAPS = (

@@ -53,6 +53,19 @@ def laplace_bits(value: Tensor, mean: Tensor, octave: Tensor) -> tuple[Tensor, T
     return bits, slope, spread / mass
 
 
+def layers(flat: Tensor, level: int, first: Tensor, weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Both hidden layers, outputs [2, n] and log2 of the scale within its limits, of what the entropy network sees, [inputs, n].
+
+    first: w1 and v below each other; weights: the "arm" tensors.
+    """
+    _, w2, w3, _, b1, b2, b3 = weights
+    both = first @ flat
+    h1 = both[:-2].add_(b1[level][:, None]).relu_()
+    h2 = (w2 @ h1).add_(b2[:, None]).relu_()
+    out = torch.addmm(both[-2:], w3, h2).add_(b3[level][:, None])
+    return h1, h2, out, out[1].clamp(LOWEST, LOWEST + OCTAVES)
+
+
 def _slopes(
     g: Tensor, inside: tuple[Tensor, ...], weights: tuple[Tensor, ...], slopes: list[Tensor], level: int
 ) -> Tensor:
@@ -87,7 +100,7 @@ class GridBits(torch.autograd.Function):
         ctx: object, blocks: Tensor, seen: Tensor, valid: Tensor | None, level: int, learn: bool, *weights: Tensor
     ) -> Tensor:
         """Args: float [n, rows, columns], [FEATURES, n, rows, columns], bool [n, rows, columns], and the "arm" tensors."""
-        w1, w2, w3, v, b1, b2, b3 = weights
+        w1, w2, w3, v = weights[:4]
         taps, (n, rows, columns) = w1.shape[1] - len(seen), blocks.shape
         padded = blocks.new_zeros(n, rows + REACH, columns + 2 * REACH)
         padded[:, REACH:, REACH:-REACH] = blocks
@@ -101,11 +114,7 @@ class GridBits(torch.autograd.Function):
             contexts(padded[part, around], taps, x[:taps])
             x[taps:].copy_(seen[:, part, strip])
             flat = x.view(len(x), -1)
-            both = first @ flat
-            h1 = both[:-2].add_(b1[level][:, None]).relu_()
-            h2 = (w2 @ h1).add_(b2[:, None]).relu_()
-            out = torch.addmm(both[-2:], w3, h2).add_(b3[level][:, None])
-            octave = out[1].clamp(LOWEST, LOWEST + OCTAVES)
+            h1, h2, out, octave = layers(flat, level, first, weights)
             bits, slope, spread = laplace_bits(now.reshape(-1), out[0], octave)
             if valid is not None:
                 keep = valid[part, strip].reshape(-1)

@@ -32,11 +32,8 @@ PICTURES = 300
 HELD = " Of these the first 300, every 30th kept for validation."
 SETTLED = """ After the steps, 24 crops of 256x256 are fitted at each of the five rate points for 300 steps, networks shared and
 latents their own, the larger preset from the latents of the smaller."""
-COARSE, CHEAP, FREE = (
-    4,
-    0.05,
-    0.35,
-)  # the coarsest grids from the fourth on: what their bits count for in this share of settling
+COARSE = 4  # the first of the grids that cost little at first
+CHEAP, FREE = 0.05, 0.35  # what their bits count for, and in which share of settling
 
 
 def default(start: Path | None = None) -> Recipe:
